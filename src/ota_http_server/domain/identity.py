@@ -1,0 +1,53 @@
+"""Who calls, and what they may see."""
+
+import re
+from dataclasses import dataclass
+
+from ota_http_server.domain.errors import Invalid
+
+PROJECT_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+FILE_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}\Z")
+SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9:._-]{1,64}\Z")
+UUID_PATTERN = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")
+
+DEVICE_ROLES = ("device", "ota_client")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A caller whose credential was verified (or everybody, where tokens are off)."""
+
+    subject: str
+    """The device id, or "" for everybody."""
+    project: str | None
+    """The one project this caller may see; None sees all."""
+    credential: bytes
+    """SHA-256 of the credential: names it in memory and rows without holding it."""
+
+    def may_see(self, project: str) -> bool:
+        return self.project is None or self.project == project
+
+
+ANYONE = Identity(subject="", project=None, credential=b"")
+"""The caller while tokens are switched off (`--no-jwt`)."""
+
+
+def canonical_device_id(text: str) -> str:
+    """The lower-case UUID that names a device; anything else is `Invalid`.
+
+    Braces, `urn:uuid:`, blanks and missing hyphens are refused: two spellings of one device
+    would be two devices to revoke.
+    """
+    lowered = text.lower()
+    if not UUID_PATTERN.match(lowered):
+        raise Invalid("device_id must be a UUID such as e6f87d77-4216-4be1-ab83-b5fa6792b747")
+    return lowered
+
+
+def project_name(text: str) -> str:
+    """A project's name as written, or `Invalid`."""
+    if not PROJECT_PATTERN.match(text):
+        raise Invalid(
+            "project must be 1 to 64 of A-Z a-z 0-9 . _ - and begin with a letter or digit"
+        )
+    return text

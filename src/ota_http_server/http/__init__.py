@@ -1,0 +1,1 @@
+"""Manners shared by everything that speaks HTTP, free of any framework."""

@@ -1,0 +1,1 @@
+"""Running the application: gunicorn with our own gevent worker, TLS, signals, transfers."""

@@ -1,0 +1,1 @@
+"""The doors for people: pages and the favicon."""
