@@ -1,0 +1,164 @@
+"""Bytes, named by their SHA-256: all of them land, or none has a name.
+
+A partial lies in the same folder tree as its final place, so that the rename is atomic. The
+order is bytes, fsync, rename, fsync of the folder, and only then a row: a crash leaves an
+unreferenced blob, which `tidy` removes, and never a row without bytes.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ota_http_server.domain.errors import DiskFull, TooLarge
+
+PARTIAL_SUFFIX = ".partial"
+PARTIAL_SECONDS_MAX = 24 * 3600  # older ones belong to nobody alive
+BLOCK_BYTES = 256 * 1024  # big enough that the calls cost nothing, small beside a worker's memory
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What was stored: its digests and size in bytes."""
+
+    sha256: str
+    md5: str
+    size: int
+
+
+class Partial:
+    """Bytes on their way in. They have no name until `keep`."""
+
+    def __init__(self, path: Path, fd: int, bytes_max: int) -> None:
+        self.path = path
+        self.size = 0
+        self._fd = fd
+        self._bytes_max = bytes_max
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def write(self, block: bytes) -> None:
+        """Adds a block, or raises `TooLarge` before writing beyond the limit."""
+        if self.size + len(block) > self._bytes_max:
+            raise TooLarge(f"an image may have at most {self._bytes_max:,} bytes here")
+        self.size += len(block)
+        self._sha256.update(block)
+        self._md5.update(block)
+        view = memoryview(block)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Bytes already written, for whoever must know what they are before they are kept."""
+        return os.pread(self._fd, length, offset)
+
+    @property
+    def blob(self) -> Blob:
+        return Blob(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
+
+
+class Blobs:
+    """The folder `blobs/ab/<sha256>`.
+
+    `group` may read what lies here: a proxy that transfers for us (X-Sendfile) is in it.
+    """
+
+    def __init__(self, root: Path, group: int | None = None) -> None:
+        self._root = root
+        self._group = group
+
+    def path(self, sha256: str) -> Path:
+        return self._root / sha256[:2] / sha256
+
+    def holds(self, sha256: str, size: int) -> bool:
+        """Whether the bytes are there in full length (the content is checked when they land)."""
+        try:
+            return self.path(sha256).stat().st_size == size
+        except OSError:
+            return False
+
+    @contextmanager
+    def receiving(self, bytes_max: int) -> Iterator[Partial]:
+        """A partial to write into; gone at the end of the block unless `keep` gave it a name."""
+        self._make_folder(self._root)
+        path = self._root / f"{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+        with _room():
+            fd = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
+            )
+            try:
+                yield Partial(path, fd, bytes_max)
+            finally:
+                os.close(fd)
+                with suppress(FileNotFoundError):
+                    path.unlink()
+
+    def keep(self, partial: Partial) -> Blob:
+        """Gives the bytes their name, durably. The same bytes again are the same blob."""
+        blob = partial.blob
+        target = self.path(blob.sha256)
+        with _room():
+            self._make_folder(target.parent)
+            self._share(partial.path, 0o640)
+            descriptor = os.open(partial.path, os.O_RDWR)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            partial.path.replace(target)
+            fsync_folder(target.parent)
+        return blob
+
+    def remove(self, sha256: str) -> None:
+        self.path(sha256).unlink(missing_ok=True)
+
+    def names(self) -> Iterator[str]:
+        """Every blob's SHA-256, for `tidy`."""
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+            for path in sorted(folder.iterdir()):
+                yield path.name
+
+    def sweep_partials(self) -> None:
+        """Removes what interrupted writers left behind."""
+        for path in self._root.glob(f"*{PARTIAL_SUFFIX}"):
+            with suppress(FileNotFoundError):
+                if time.time() - path.stat().st_mtime > PARTIAL_SECONDS_MAX:
+                    path.unlink()
+
+    def _make_folder(self, folder: Path) -> None:
+        if folder.is_dir():
+            return
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._share(folder, 0o750)
+        fsync_folder(folder.parent)
+
+    def _share(self, path: Path, mode: int) -> None:
+        if self._group is not None:
+            os.chown(path, -1, self._group)
+            path.chmod(mode)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes a rename in it last. Windows has no such call and needs none (NTFS journals it)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFull("there is no room on the disk for this image") from error
+        raise

@@ -1,0 +1,79 @@
+"""Rows about the firmware folder: which name holds which image, and how the file looked then."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ota_http_server.storage.schema import files
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How a file looks from outside. Any difference means that it may hold other bytes."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A name in a project, the image that was read there, and how the file looked."""
+
+    id: int
+    """Counts up by first sight: the order of files whose versions do not order."""
+    project: str
+    name: str
+    sha256: str
+    look: Look
+
+
+class Files:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, project: str, name: str) -> File | None:
+        row = self._connection.execute(
+            select(files).where(files.c.project == project, files.c.name == name)
+        ).first()
+        return None if row is None else _file(row)
+
+    def of_project(self, project: str) -> list[File]:
+        rows = self._connection.execute(
+            select(files).where(files.c.project == project).order_by(files.c.id)
+        )
+        return [_file(row) for row in rows]
+
+    def all(self) -> Iterator[File]:
+        for row in self._connection.execute(select(files).order_by(files.c.id)):
+            yield _file(row)
+
+    def put(self, project: str, name: str, sha256: str, look: Look, at: int) -> None:
+        """Says what the name holds now. Other bytes under an old name count as newly seen."""
+        known = self.get(project, name)
+        values = {
+            "sha256": sha256,
+            "inode": str(look.inode),
+            "size": look.size,
+            "mtime_ns": look.mtime_ns,
+            "ctime_ns": look.ctime_ns,
+            "collected_at": at,
+        }
+        if known is not None and known.sha256 == sha256:
+            self._connection.execute(update(files).where(files.c.id == known.id).values(values))
+            return
+        if known is not None:
+            self.remove(project, name)
+        self._connection.execute(insert(files).values(project=project, name=name, **values))
+
+    def remove(self, project: str, name: str) -> None:
+        self._connection.execute(
+            delete(files).where(files.c.project == project, files.c.name == name)
+        )
+
+
+def _file(row: Row[tuple[object, ...]]) -> File:
+    look = Look(int(row.inode), row.size, row.mtime_ns, row.ctime_ns)
+    return File(id=row.id, project=row.project, name=row.name, sha256=row.sha256, look=look)

@@ -1,0 +1,125 @@
+"""The tables, as SQLAlchemy Core describes them. Alembic's migrations make them; tests compare.
+
+Times are whole seconds since 1970 in UTC unless a name says otherwise. Digests are lower-case
+hexadecimal: they are read by people in every listing.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts up by itself only for a primary key of exactly INTEGER.
+Counted = BigInteger().with_variant(Integer, "sqlite")
+
+images = Table(
+    "images",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("md5", String(32), nullable=False),
+    Column("format", String(32), nullable=False),
+    Column("version", String(128)),  # the header's own, if it is one
+    Column("project", String(128)),  # the header's own, if it is one
+    Column("header", Text, nullable=False),  # JSON: what the header says
+    Column("collected_at", BigInteger, nullable=False),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=True),  # the order of first sight
+    Column("project", String(64), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("sha256", String(64), ForeignKey("images.sha256"), nullable=False),
+    Column("inode", String(20), nullable=False),  # 64 bits without a sign do not fit BIGINT
+    Column("size", BigInteger, nullable=False),
+    Column("mtime_ns", BigInteger, nullable=False),
+    Column("ctime_ns", BigInteger, nullable=False),
+    Column("collected_at", BigInteger, nullable=False),
+    Index("ix_files_project_name", "project", "name", unique=True),
+)
+
+# Which image a credential began under a name, so that a resumed download never mixes two.
+begun = Table(
+    "begun",
+    metadata,
+    Column("credential", LargeBinary(32), primary_key=True),
+    Column("project", String(64), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+# A change of `value` tells every worker of every instance to read something anew.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("token", String(160), primary_key=True),  # "jti:<id>" or "sha256:<hex>"
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),  # may be forgotten after this
+)
+
+revoked_devices = Table(
+    "revoked_devices",
+    metadata,
+    Column("device", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False),  # tokens issued up to this second are dead
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Counted, primary_key=True, autoincrement=False),  # 1, 2, 3 … without a gap
+    Column("at", BigInteger, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("facts", Text, nullable=False),  # canonical JSON, all that the line says
+    Column("previous", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("journal", String(64), nullable=False),  # which log file owes the line
+    Column("written", Boolean, nullable=False),  # the line is in that file
+)
+
+# Wrong admin secrets: how often, and until when this network waits.
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("network", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("failed_at", BigInteger, nullable=False),
+    Column("blocked_until", BigInteger, nullable=False),
+    Column("succeeded_at", BigInteger, nullable=False),
+)
+
+# Refused admin attempts, gathered by address and minute until they become one event.
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("address", String(64), primary_key=True),
+    Column("minute", BigInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)

@@ -1,0 +1,77 @@
+"""What a transaction offers: its moment, and one set of queries per noun.
+
+The journal that turns committed events into audit lines is named here by what it does, so that
+`database` needs to know nothing of files.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from ota_http_server.storage.attempts import Attempts
+from ota_http_server.storage.downloads import Downloads
+from ota_http_server.storage.events import Event, Events
+from ota_http_server.storage.files import Files
+from ota_http_server.storage.images import Images
+from ota_http_server.storage.revocations import Revocations
+
+
+class Journal(Protocol):
+    """Where the lines of committed events go."""
+
+    name: str
+    """Names the log file among several hosts' that share one database (a digest)."""
+
+    def committed(self, events: Sequence[Event]) -> None:
+        """Writes a line for each event; called after the commit, never before."""
+
+
+class Reading:
+    """A consistent view; `now` is the one clock reading of this transaction."""
+
+    def __init__(self, connection: Connection, now: datetime) -> None:
+        self.connection = connection
+        self.now = now
+
+    @property
+    def second(self) -> int:
+        return int(self.now.timestamp())
+
+    @cached_property
+    def images(self) -> Images:
+        return Images(self.connection)
+
+    @cached_property
+    def files(self) -> Files:
+        return Files(self.connection)
+
+    @cached_property
+    def downloads(self) -> Downloads:
+        return Downloads(self.connection)
+
+    @cached_property
+    def revocations(self) -> Revocations:
+        return Revocations(self.connection)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.connection, self.second, "")
+
+
+class Writing(Reading):
+    """A view that may change rows."""
+
+    def __init__(self, connection: Connection, now: datetime, journal: Journal | None) -> None:
+        super().__init__(connection, now)
+        self._journal_name = journal.name if journal is not None else ""
+
+    @cached_property
+    def events(self) -> Events:
+        return Events(self.connection, self.second, self._journal_name)
