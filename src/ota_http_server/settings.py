@@ -1,0 +1,235 @@
+"""Every knob once: its name, type, default and meaning stand on one line of `Settings`.
+
+The command line, the environment, `config.toml` and `docs/reference/settings.md` derive from
+that line. Values come from four levels, each overriding the one before:
+defaults < configuration file < environment < command line. They are read at start only.
+"""
+
+import dataclasses
+import os
+import re
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+from typing import Any
+
+from ota_http_server.domain.errors import Misconfigured
+
+Network = IPv4Network | IPv6Network
+MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """What is known of one setting beside its type and default."""
+
+    meaning: str
+    group: str
+    env: str | None = None
+    """The environment name, where the brief's differs from the regular `OTA_` + KEY."""
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    shown_default: str | None = None
+    """What the reference says of a default that is worked out at start."""
+
+
+def knob(default: Any, meaning: str, group: str, **more: Any) -> Any:
+    """A field of `Settings`: its default, and what is known of it in its metadata."""
+    # pylint: disable-next=invalid-field-call  # only `Settings` below calls this
+    return field(default=default, metadata={"knob": Knob(meaning, group, **more)})
+
+
+SERVE, FILES, TOKENS, PROXY, LIMITS, LOGS = (
+    "Serving",
+    "Files",
+    "Tokens",
+    "Behind a proxy",
+    "Limits and patience",
+    "Logs",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:  # pylint: disable=too-many-instance-attributes
+    """How this server runs. Relative paths count from the working folder."""
+
+    host: str = knob("0.0.0.0", "address to listen on", SERVE)  # noqa: S104 - the brief's default
+    port: int = knob(8071, "port to listen on", SERVE, least=1, most=65535)
+    no_certs: bool = knob(False, "serve plain HTTP instead of HTTPS", SERVE)
+    cert: Path | None = knob(
+        None, "certificate (PEM) to show", SERVE, shown_default="made in the data folder"
+    )
+    key: Path | None = knob(
+        None, "private key (PEM) of the certificate", SERVE, shown_default="made in the data folder"
+    )
+    public_url: str | None = knob(
+        None,
+        "scheme and host that devices use, for absolute URLs",
+        SERVE,
+        shown_default="as the request came",
+    )
+    workers: int | None = knob(
+        None, "worker processes", SERVE, least=1, most=64, shown_default="one per core, up to 4"
+    )
+
+    www_dir: Path = knob(Path("www"), "folder of the favicon and of the firmware folder", FILES)
+    firmware_dir: Path = knob(
+        Path("firmware"), "folder of the projects, inside the www folder", FILES
+    )
+    url_firmware: str = knob("firmware", "path under which firmware is served", FILES)
+    data_dir: Path = knob(
+        Path("data"), "folder of the database, blobs, secrets and own certificates", FILES
+    )
+    database_url: str | None = knob(
+        None,
+        "SQLAlchemy URL of the database",
+        FILES,
+        secret=True,
+        shown_default="`ota.sqlite` in the data folder",
+    )
+    image_bytes_max: int = knob(
+        1024 * MIB, "largest image, in bytes (SWUpdate and RAUC bundles are big)", FILES, least=1
+    )
+    sweep_seconds: int = knob(
+        60, "how often the whole firmware folder is looked through", FILES, least=1
+    )
+
+    no_jwt: bool = knob(False, "serve firmware without tokens, and ignore those that come", TOKENS)
+    jwt_alg: str = knob(
+        "HS256",
+        "how tokens are signed",
+        TOKENS,
+        env="OTA_JWT_ALGORITHM",
+        choices=("HS256", "HS384", "HS512"),
+    )
+    jwt_expiry: int = knob(
+        30,
+        "minutes a token lives unless asked otherwise",
+        TOKENS,
+        env="OTA_JWT_EXPIRY_MINUTES",
+        least=1,
+    )
+    jwt_expiry_max: int = knob(1440, "most minutes a token may live", TOKENS, least=1, most=525_600)
+    jwt_secret: str | None = knob(
+        None,
+        "secret that signs tokens",
+        TOKENS,
+        secret=True,
+        shown_default="made in the data folder",
+    )
+    admin_secret: str | None = knob(
+        None,
+        "secret of the admin endpoints",
+        TOKENS,
+        secret=True,
+        shown_default="made in the data folder",
+    )
+    query_token: bool = knob(True, "accept `?token=` on GET and HEAD", TOKENS)
+
+    trusted_proxies: tuple[Network, ...] = knob(
+        (), "networks whose X-Forwarded-* headers count", PROXY, shown_default="none"
+    )
+    transfer: str = knob(
+        "direct",
+        "who sends the bytes: this server, or the proxy by a header",
+        PROXY,
+        choices=("direct", "x-sendfile", "x-accel-redirect"),
+    )
+    transfer_prefix: str = knob(
+        "/_blobs", "internal location of the blobs for x-accel-redirect", PROXY
+    )
+    transfer_group: str | None = knob(
+        None,
+        "group that may read the blobs, for a proxy that sends them",
+        PROXY,
+        shown_default="nobody else",
+    )
+
+    worker_connections: int = knob(10_000, "most connections of one worker", LIMITS, least=10)
+    backlog: int = knob(4_096, "connections the kernel keeps waiting", LIMITS, least=1)
+    connections_max: int = knob(
+        1_024, "most connections without a valid credential, per worker", LIMITS, least=1
+    )
+    connections_per_address_max: int = knob(256, "the same from one address", LIMITS, least=1)
+    header_seconds_max: float = knob(10.0, "seconds a request's header may take", LIMITS, least=0.1)
+    handshake_seconds_max: float = knob(10.0, "seconds a TLS handshake may take", LIMITS, least=0.1)
+    body_seconds_max: float = knob(30.0, "seconds a request's body may take", LIMITS, least=0.1)
+    keep_alive_seconds: float = knob(15.0, "seconds an idle connection is kept", LIMITS, least=0.1)
+    send_stall_seconds_max: float = knob(
+        30.0, "seconds a send may make no progress", LIMITS, least=0.1
+    )
+    stop_delay_seconds: float = knob(
+        1.0, "seconds between saying goodbye and accepting no more", LIMITS, least=0
+    )
+    stop_seconds_max: float = knob(
+        900.0, "seconds that running downloads get to finish at a stop", LIMITS, least=0
+    )
+
+    ota_audit_log: Path = knob(Path("ota_audit.log"), "audit log file", LOGS, env="OTA_AUDIT_LOG")
+    access_log: str = knob(
+        "refusals",
+        "which requests are logged beside finished downloads",
+        LOGS,
+        choices=("off", "refusals", "all"),
+    )
+    log_format: str = knob("text", "form of a log line", LOGS, choices=("text", "json"))
+    log_level: str = knob(
+        "info",
+        "least serious line that is logged",
+        LOGS,
+        choices=("debug", "info", "warning", "error"),
+    )
+
+    def __post_init__(self) -> None:
+        if self.jwt_expiry > self.jwt_expiry_max:
+            raise Misconfigured(
+                f"jwt_expiry ({self.jwt_expiry} minutes) is longer than"
+                f" jwt_expiry_max ({self.jwt_expiry_max})"
+            )
+        if (self.cert is None) != (self.key is None):
+            given, missing = ("cert", "key") if self.key is None else ("key", "cert")
+            raise Misconfigured(f"{given} is set but {missing} is not; give both or none")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", self.url_firmware.strip("/")):
+            raise Misconfigured("url_firmware must be a path of letters, digits, - and _")
+        if self.public_url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+", self.public_url):
+            raise Misconfigured("public_url must look like https://ota.example.com:8070")
+
+    @property
+    def firmware_path(self) -> Path:
+        return self.www_dir / self.firmware_dir
+
+    @property
+    def database_address(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'ota.sqlite'}"
+
+    @property
+    def worker_count(self) -> int:
+        return self.workers or min(os.cpu_count() or 1, 4)
+
+
+def knobs() -> dict[str, tuple["dataclasses.Field[Any]", Knob]]:
+    """Every setting by its key, in the order in which they are written above."""
+    return {f.name: (f, f.metadata["knob"]) for f in dataclasses.fields(Settings)}
+
+
+def env_name(key: str, of: Knob) -> str:
+    return of.env or "OTA_" + key.upper()
+
+
+def shown(values: Settings) -> dict[str, str]:
+    """The settings for people: secrets only as set or not."""
+    return {key: _shown(getattr(values, key), of) for key, (_, of) in knobs().items()}
+
+
+def _shown(value: object, of: Knob) -> str:
+    if value is None:
+        return of.shown_default or ""
+    if of.secret:
+        return "(set)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or of.shown_default or ""
+    return str(value)
