@@ -16,6 +16,8 @@ class Beginning:
     project: str
     name: str
     sha256: str
+    modified_at: int
+    """The file's mtime then, which stays this download's Last-Modified."""
     at: int
 
 
@@ -33,7 +35,9 @@ class Downloads:
         ).first()
         if row is None:
             return None
-        return Beginning(bytes(row.credential), row.project, row.name, row.sha256, row.at)
+        return Beginning(
+            bytes(row.credential), row.project, row.name, row.sha256, row.modified_at, row.at
+        )
 
     def begin(self, beginnings: Iterable[Beginning]) -> None:
         """The latest beginning of each credential and name counts."""
@@ -51,6 +55,7 @@ class Downloads:
                     project=one.project,
                     name=one.name,
                     sha256=one.sha256,
+                    modified_at=one.modified_at,
                     at=one.at,
                 )
             )

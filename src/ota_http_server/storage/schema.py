@@ -65,6 +65,7 @@ begun = Table(
     Column("project", String(64), primary_key=True),
     Column("name", String(128), primary_key=True),
     Column("sha256", String(64), nullable=False),
+    Column("modified_at", BigInteger, nullable=False),  # the file's mtime then: Last-Modified
     Column("at", BigInteger, nullable=False),
 )
 
