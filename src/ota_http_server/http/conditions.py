@@ -19,10 +19,7 @@ _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*+"'
 # Lists may hold empty elements (§5.6.1.2). Possessive: a long hostile header is read once.
 _TAGS = re.compile(rf"[ \t,]*+(?:{_TAG}[ \t]*+(?:,[ \t,]*+|\Z))++")
 
-_MONTHS = {
-    name: number
-    for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)
-}
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MONTH = f"(?P<month>{'|'.join(_MONTHS)})"
 _TIME = r"(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2}):(?P<second>[0-5][0-9]|60)"
 _DATES = (  # §5.6.7: the form that is sent, then the two that must be understood
@@ -49,15 +46,13 @@ def precondition_status(request: Request, etag: str, modified: int) -> int | Non
     if (tags := request.header("If-Match")) is not None:
         if not _names(tags, etag, strongly=True):
             return 412
-    elif (date := request.header("If-Unmodified-Since")) is not None:
-        if (since := unix_seconds(date)) is not None and modified > since:
-            return 412
+    elif (since := _date(request, "If-Unmodified-Since")) is not None and modified > since:
+        return 412
     if (tags := request.header("If-None-Match")) is not None:
         if _names(tags, etag, strongly=False):
             return 304
-    elif (date := request.header("If-Modified-Since")) is not None:
-        if (since := unix_seconds(date)) is not None and modified <= since:
-            return 304
+    elif (since := _date(request, "If-Modified-Since")) is not None and modified <= since:
+        return 304
     return None
 
 
@@ -88,6 +83,12 @@ def unix_seconds(date: str) -> int | None:
     return None
 
 
+def _date(request: Request, name: str) -> int | None:
+    """The date in this header, None without the header or without a date in it."""
+    date = request.header(name)
+    return None if date is None else unix_seconds(date)
+
+
 def _seconds(match: re.Match[str]) -> int | None:
     year = int(match["year"])
     if len(match["year"]) == 2:
@@ -97,7 +98,7 @@ def _seconds(match: re.Match[str]) -> int | None:
     try:
         minute = datetime(
             year,
-            _MONTHS[match["month"]],
+            _MONTHS.index(match["month"]) + 1,
             int(match["day"]),
             int(match["hour"]),
             int(match["minute"]),
