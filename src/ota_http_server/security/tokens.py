@@ -165,7 +165,7 @@ def _json_object(part: str, what: str) -> dict[str, object]:
     try:
         value = _STRICT.decode(_decoded(part, what).decode())
     except (ValueError, RecursionError):
-        raise Unauthenticated(f"the {what} is not JSON") from None
+        raise Unauthenticated(f"the {what} is not strict JSON") from None
     if not isinstance(value, dict):
         raise Unauthenticated(f"the {what} is not a JSON object")
     return value
