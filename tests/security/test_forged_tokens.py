@@ -136,6 +136,7 @@ FORGERIES = {
     "a number of 5,000 digits": forge.with_claim_text("exp", "9" * 5000),
     "a number of 2,700 digits": forge.with_claim_text("exp", "9" * 2700),
     "a control character in text": forge.with_claim_text("x", '"\n"'),
+    "NaN where nobody reads it": forge.with_claims(x=float("nan")),
     # exp
     "no exp": forge.without("exp"),
     "exp now": forge.with_claims(exp=NOW),
@@ -215,6 +216,7 @@ FORGERIES = {
     "jti empty": forge.with_claims(jti=""),
     "jti of 129": forge.with_claims(jti="j" * 129),
     "jti with a line end": forge.with_claims(jti="a\r\nb"),
+    "jti ending in a newline": forge.with_claims(jti="j\n"),
     "jti in another script": forge.with_claims(jti="жтн"),
     "a claim within a claim twice": forge.with_claim_text("x", '{"a":1,"a":2}'),
 }
@@ -258,6 +260,21 @@ def test_a_deep_claim_that_nobody_reads_is_taken_or_refused_but_breaks_nothing(d
         assert Tokens(SECRET).verify(token, NOW).subject == DEVICE
     except Unauthenticated as refusal:
         assert "JSON" in refusal.detail
+
+
+def test_no_character_of_a_token_can_be_another():
+    tokens = Tokens(SECRET)
+    taken = []
+
+    for position, right in enumerate(GOOD):
+        for wrong in set(ALPHABET) - {right}:
+            try:
+                tokens.verify(GOOD[:position] + wrong + GOOD[position + 1 :], NOW)
+                taken.append((position, wrong))
+            except Unauthenticated:
+                pass
+
+    assert not taken
 
 
 def test_an_unsigned_payload_is_not_even_read():

@@ -92,9 +92,10 @@ def test_a_kept_secret_that_others_may_read_or_write_is_refused(tmp_path, mode):
 
 
 @needs_posix
-def test_a_kept_secret_that_others_may_replace_is_refused(tmp_path):
+@pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
+def test_a_kept_secret_that_others_may_replace_is_refused(tmp_path, mode):
     path = written(tmp_path / "jwt")
-    tmp_path.chmod(0o777)
+    tmp_path.chmod(mode)
 
     with pytest.raises(Misconfigured, match="chmod 700"):
         load_or_make(path)

@@ -108,7 +108,7 @@ def equal_secrets(by_name: Mapping[str, str]) -> list[str]:
     return [
         f"{one} and {other} are the same secret: who learns one has both"
         for one, other in combinations(by_name, 2)
-        if by_name[one] and same_secret(by_name[one], by_name[other])
+        if same_secret(by_name[one], by_name[other])
     ]
 
 
