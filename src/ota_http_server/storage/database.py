@@ -16,9 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ota_http_server.domain.errors import DiskFull, Misconfigured, Unavailable
 from ota_http_server.storage.transaction import Journal, Reading, Writing
@@ -55,13 +57,13 @@ class Database:
         self._run = run
         self._journal = journal
         self._turn = Lock()
-        self._readers = _engine(url, begin="BEGIN")
-        self._writer = _engine(url, begin="BEGIN IMMEDIATE")
+        self._readers = engine_for(url, begin="BEGIN")
+        self._writer = engine_for(url, begin="BEGIN IMMEDIATE")
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """A consistent view of the rows; nothing in it may change them."""
-        with _translated(), self._readers.connect() as connection, connection.begin():
+        with translated(), self._readers.connect() as connection, connection.begin():
             yield Reading(connection, self.clock())
 
     def change(self, work: Callable[[Writing], T]) -> T:
@@ -75,7 +77,7 @@ class Database:
 
     def _changed(self, work: Callable[[Writing], T]) -> T:
         with self._turn:
-            with _translated(), self._writer.connect() as connection, connection.begin():
+            with translated(), self._writer.connect() as connection, connection.begin():
                 tx = Writing(connection, self.clock(), self._journal)
                 result = work(tx)
             if self._journal is not None and tx.events.added:
@@ -88,15 +90,19 @@ class Database:
 
 
 def sqlite_url(path: Path) -> str:
-    return f"sqlite:///{path}"
+    return f"sqlite:///{quote(str(path))}"  # a folder may be called 100%
 
 
-def _engine(url: str, begin: str) -> Engine:
+def engine_for(url: str, begin: str) -> Engine:
+    """Connections to the database; `begin` is how SQLite opens their transactions."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() != "sqlite":
+            waits = {"options": f"-c lock_timeout={BUSY_MILLISECONDS_MAX}"}
             return create_engine(
-                parsed.set(drivername="postgresql+psycopg"),
+                parsed.set(drivername="postgresql+psycopg").update_query_dict(
+                    {**waits, **parsed.query}
+                ),
                 pool_pre_ping=True,
                 connect_args={"connect_timeout": CONNECT_SECONDS_MAX},
             )
@@ -126,20 +132,16 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """The driver's failures in the words of the domain; mistakes of ours pass unchanged."""
     try:
         yield
-    except (OperationalError, DBAPIError) as error:
+    except NoConnectionFree as error:
+        raise Unavailable("the database is busy") from error
+    except DBAPIError as error:
         text = str(error.orig).lower()
         if "full" in text or "no space" in text:
             raise DiskFull("the disk of the database is full") from error
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise Unavailable("the database does not answer") from error
         raise
-
-
-def begin_immediately(connection: Connection) -> None:
-    """For Alembic, which brings a connection of its own."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -66,7 +66,7 @@ begun = Table(
     Column("name", String(128), primary_key=True),
     Column("sha256", String(64), nullable=False),
     Column("modified_at", BigInteger, nullable=False),  # the file's mtime then: Last-Modified
-    Column("at", BigInteger, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),  # milliseconds: the latest one counts
 )
 
 # A change of `value` tells every worker of every instance to read something anew.
@@ -103,6 +103,14 @@ events = Table(
     Column("hash", String(64), nullable=False),
     Column("journal", String(64), nullable=False),  # which log file owes the line
     Column("written", Boolean, nullable=False),  # the line is in that file
+)
+# Nearly all are written: finding the few others must not read a million rows.
+Index(
+    "ix_events_unwritten",
+    events.c.journal,
+    events.c.id,
+    sqlite_where=events.c.written.is_(False),
+    postgresql_where=events.c.written.is_(False),
 )
 
 # Wrong admin secrets: how often, and until when this network waits.

@@ -25,6 +25,9 @@ class Journal(Protocol):
     name: str
     """Names the log file among several hosts' that share one database (a digest)."""
 
+    def before_first(self, events: Events) -> None:
+        """Called in a transaction before its first event is added; it may look at older ones."""
+
     def committed(self, events: Sequence[Event]) -> None:
         """Writes a line for each event; called after the commit, never before."""
 
@@ -70,8 +73,11 @@ class Writing(Reading):
 
     def __init__(self, connection: Connection, now: datetime, journal: Journal | None) -> None:
         super().__init__(connection, now)
-        self._journal_name = journal.name if journal is not None else ""
+        self._journal = journal
 
     @cached_property
     def events(self) -> Events:
-        return Events(self.connection, self.second, self._journal_name)
+        if self._journal is None:
+            return Events(self.connection, self.second, "")
+        journal = self._journal
+        return Events(self.connection, self.second, journal.name, journal.before_first)

@@ -1,0 +1,104 @@
+"""Rows about wrong admin secrets: how often each network failed, and what was refused.
+
+`attempts` holds what the limiter must agree on over all processes; `refusals` gathers refused
+tries by address and minute until they become one event.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, select
+
+from ota_http_server.storage.schema import attempts, refusals
+from ota_http_server.storage.turns import Turn, take_turn
+from ota_http_server.storage.upserts import insert_into
+
+EVERYWHERE = "*"
+"""The row that counts failures over all networks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is remembered of a network. Seconds since 1970; 0 means never."""
+
+    failures: int = 0
+    failed_at: int = 0
+    blocked_until: int = 0
+    succeeded_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Refused:
+    """Where and in which minute (since 1970) admin tries were refused."""
+
+    address: str
+    minute: int
+
+
+class Attempts:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def take_turn(self) -> None:
+        """From here to the end of the transaction nobody else tries a secret."""
+        take_turn(self._connection, Turn.TRYING_SECRETS)
+
+    def get(self, network: str) -> Record:
+        row = self._connection.execute(
+            select(attempts).where(attempts.c.network == network)
+        ).first()
+        if row is None:
+            return Record()
+        return Record(row.failures, row.failed_at, row.blocked_until, row.succeeded_at)
+
+    def put(self, network: str, record: Record) -> None:
+        values = {
+            "failures": record.failures,
+            "failed_at": record.failed_at,
+            "blocked_until": record.blocked_until,
+            "succeeded_at": record.succeeded_at,
+        }
+        statement = insert_into(self._connection, attempts, network=network, **values)
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=[attempts.c.network], set_=values)
+        )
+
+    def forget(self, before: int) -> None:
+        """Drops networks that neither failed, waited nor succeeded since."""
+        self._connection.execute(
+            delete(attempts).where(
+                attempts.c.failed_at < before,
+                attempts.c.blocked_until < before,
+                attempts.c.succeeded_at < before,
+            )
+        )
+
+    def refuse(self, counts: Mapping[Refused, int]) -> None:
+        """Adds refused tries to what other processes counted."""
+        # In order, so that two processes never wait for each other's rows crosswise.
+        for refused, count in sorted(counts.items()):
+            statement = insert_into(
+                self._connection,
+                refusals,
+                address=refused.address,
+                minute=refused.minute,
+                count=count,
+            )
+            self._connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[refusals.c.address, refusals.c.minute],
+                    set_={"count": refusals.c.count + statement.excluded.count},
+                )
+            )
+
+    def anything_refused(self, before_minute: int) -> bool:
+        query = select(refusals.c.minute).where(refusals.c.minute < before_minute).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def take_refused(self, before_minute: int) -> dict[Refused, int]:
+        """Takes the counts of earlier minutes out: whoever gets them must tell, nobody else can."""
+        take_turn(self._connection, Turn.GATHERING_REFUSALS)
+        rows = self._connection.execute(
+            delete(refusals).where(refusals.c.minute < before_minute).returning(*refusals.c)
+        )
+        return {Refused(address, minute): count for address, minute, count in rows}
