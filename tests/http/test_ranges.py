@@ -124,7 +124,7 @@ class Untouchable(str):
     split = strip = partition
 
 
-@pytest.mark.parametrize("header", ["bytes=" + "0-0," * 12_500, "bytes=" + "0-," * 17])
+@pytest.mark.parametrize("header", ["bytes=" + "9" * 50_000, "bytes=" + "0-," * 17])
 def test_a_hostile_range_header_is_not_even_cut_up(header):
     assert wanted(Untouchable(header), SIZE) is IGNORED
 
