@@ -76,8 +76,9 @@ def test_without_a_folder_it_writes_to_certs(tmp_path, monkeypatch):
 def test_it_says_what_goes_where_and_until_when(tmp_path):
     result = run("ota.lan", "--out", tmp_path, "--days", 90)
 
-    until = datetime.now(UTC) + timedelta(days=90)
-    assert f"server_cert.pem  until {until:%Y-%m-}" in result.output
+    until = server(tmp_path).not_valid_after_utc
+    assert f"server_cert.pem  until {until:%Y-%m-%d}" in result.output
+    assert timedelta(days=89) < until - datetime.now(UTC) <= timedelta(days=90)
     assert "build it into the firmware" in result.output
     assert "keep it offline, not on the server" in result.output
 

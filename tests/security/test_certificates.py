@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ota_http_server.domain.errors import Misconfigured
@@ -341,6 +341,7 @@ AUTHORITY: Authority = found(new_key(), NOW)
 KEY = new_key()
 
 
+@settings(deadline=None)
 @given(st.lists(everything, min_size=1, max_size=8, unique_by=certificate_name))
 def test_a_certificate_names_exactly_what_was_asked(names):
     checked = [certificate_name(name) for name in names]
