@@ -1,0 +1,194 @@
+"""Bytes to and from one peer, the greenlet waiting where the socket would block.
+
+No wait has a timer of its own: a wire carries a `deadline`, and one sweep per worker breaks off
+the wires whose deadline is past (room.py). That keeps a request free of timers, and a wait that
+ends that way looks like a peer that went away.
+"""
+
+import os
+import socket
+import ssl
+import struct
+from time import monotonic
+from typing import Any
+
+import gevent
+from gevent import get_hub
+
+NEVER = float("inf")
+FILE_STEP_BYTES = 256 * 1024
+"""One sendfile call: less costs system calls, more keeps the others waiting."""
+TLS_BLOCK_BYTES = 64 * 1024
+"""One read to encrypt. It is the memory of a slow reader; 256 KB are 8 % faster."""
+TURN_BYTES = 4 * 1024 * 1024
+"""After so much without a wait, the other greenlets get their turn."""
+
+_MSG_MORE = getattr(socket, "MSG_MORE", 0)
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Wire:
+    """A plain TCP connection. `sock` is the C socket itself, non-blocking: no layer between."""
+
+    __slots__ = ("_hub", "_reader", "_socket", "_writer", "deadline", "sent", "stall_seconds_max")
+
+    def __init__(self, sock: Any, stall_seconds_max: float) -> None:
+        self._hub = get_hub()
+        self._socket = sock
+        self._reader = self._hub.loop.io(sock.fileno(), 1)
+        self._writer: Any = None
+        self.deadline = NEVER
+        self.sent = 0
+        """Bytes of answers that the kernel took, ever."""
+        self.stall_seconds_max = stall_seconds_max
+
+    def greet(self) -> None:
+        """What comes before the first request: nothing here."""
+
+    def receive(self, size: int) -> bytes:
+        """Some bytes, at most `size`; b"" when the peer has finished.
+
+        It waits before it reads: between two requests nothing is there yet, and a read that
+        fails costs more than a wait that is over at once.
+        """
+        while True:
+            self._hub.wait(self._reader)
+            try:
+                return bytes(self._socket.recv(size))
+            except BlockingIOError:
+                continue
+
+    def send(self, data: bytes, *, more: bool = False) -> None:
+        """All of `data`; `more` says that a file follows and may share the packet."""
+        try:
+            taken = self._socket.send(data, _MSG_MORE if more else 0)
+        except BlockingIOError:
+            taken = 0
+        self.sent += taken
+        if taken == len(data):
+            return
+        rest = memoryview(data)[taken:]
+        while rest:
+            self._wait_writable()
+            try:
+                taken = self._socket.send(rest)
+            except BlockingIOError:
+                continue
+            self.sent += taken
+            rest = rest[taken:]
+
+    def send_file(self, fd: int, start: int, count: int) -> int:
+        """`count` bytes of an open file from `start`, copied by the kernel; how many were there."""
+        out, position, end, turn = self._socket.fileno(), start, start + count, 0
+        while position < end:
+            try:
+                step = os.sendfile(out, fd, position, min(FILE_STEP_BYTES, end - position))
+            except BlockingIOError:
+                self._wait_writable()
+                turn = 0
+                continue
+            if step == 0:
+                break
+            position += step
+            self.sent += step
+            turn += step
+            if turn >= TURN_BYTES:
+                turn = 0
+                gevent.sleep(0)
+        return position - start
+
+    def finish(self) -> None:
+        """Say that nothing more comes; the peer may still be sending."""
+        self._socket.shutdown(socket.SHUT_WR)
+
+    def break_off(self) -> None:
+        """End every wait on this wire now; called from outside its greenlet."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was faster
+
+    def reset(self) -> None:
+        """Let `close` drop what a stalled peer has not taken, rather than keep it for minutes."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def close(self) -> None:
+        self._reader.close()
+        if self._writer is not None:
+            self._writer.close()
+        self._socket.close()
+
+    def _wait_writable(self) -> None:
+        if self._writer is None:
+            self._writer = self._hub.loop.io(self._socket.fileno(), 2)
+        self.deadline = monotonic() + self.stall_seconds_max
+        self._hub.wait(self._writer)
+        self.deadline = NEVER
+
+
+class TlsWire:
+    """The same over TLS. gevent's own TLS socket does the waiting."""
+
+    __slots__ = ("_tls", "deadline", "sent", "stall_seconds_max")
+
+    def __init__(self, sock: Any, context: ssl.SSLContext, stall_seconds_max: float) -> None:
+        plain = socket.socket(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        self._tls = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+        self.deadline = NEVER
+        self.sent = 0
+        self.stall_seconds_max = stall_seconds_max
+
+    def greet(self) -> None:
+        self._tls.do_handshake()
+
+    def receive(self, size: int) -> bytes:
+        return self._tls.recv(size)
+
+    def send(self, data: bytes, *, more: bool = False) -> None:
+        del more  # TLS has records of its own
+        rest = memoryview(data)
+        while rest:
+            self.deadline = monotonic() + self.stall_seconds_max
+            taken = self._tls.send(rest)
+            self.sent += taken
+            rest = rest[taken:]
+        self.deadline = NEVER
+
+    def send_file(self, fd: int, start: int, count: int) -> int:
+        position, end, turn = start, start + count, 0
+        while position < end:
+            block = os.pread(fd, min(TLS_BLOCK_BYTES, end - position), position)
+            if not block:
+                break
+            self.send(block)
+            position += len(block)
+            turn += len(block)
+            if turn >= TURN_BYTES:
+                turn = 0
+                gevent.sleep(0)
+        return position - start
+
+    def finish(self) -> None:
+        """Say goodbye in TLS's way (close_notify) and in TCP's, without waiting for an echo."""
+        self._tls.settimeout(0)
+        try:
+            self._tls.unwrap()
+        except (OSError, ValueError):
+            pass  # the peer's goodbye has not come yet, or it left without one
+        self._shutdown(socket.SHUT_WR)
+
+    def break_off(self) -> None:
+        try:
+            self._shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer was faster
+
+    def reset(self) -> None:
+        self._tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def close(self) -> None:
+        self._tls.close()
+
+    def _shutdown(self, how: int) -> None:
+        """Beneath TLS: a TLS socket's own shutdown() takes its state from a greenlet in it."""
+        socket.socket.shutdown(self._tls, how)
