@@ -21,7 +21,7 @@ NOTHING_BEFORE = "0" * 64
 """What the first event of all names as the one before it."""
 
 FACT_CHARACTERS_MAX = 256  # the longest fact of ours is a project of 64; a longer one is an attack
-WORD = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")
+WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
 IDS_MAX = 500  # per statement: SQLite takes 32,766 variables, PostgreSQL 65,535
 
 

@@ -1,0 +1,166 @@
+"""The audit log file: each event has its line exactly once, whatever process dies when.
+
+A line carries no number (its form is fixed), so the file alone cannot say whether an event is in
+it: two tokens minted in one second may have the same line. Therefore a small file of notes lies
+in the data folder: before a line is written, a note says which event will stand where. Everything
+happens under one file lock, so nobody sees a half-done step of a living process, however slow it
+is; after a crash only the last note can be wrong, and the bytes at its place tell.
+
+The log may be rotated at any time, by renaming or by truncating: it is opened anew each time.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from ota_http_server.storage.audit_line import audit_line
+from ota_http_server.storage.events import Event
+
+LOCK_SECONDS_MAX = 10  # a line takes milliseconds; then another process hangs, and we do not
+NOTES_BYTES_READ = 64 * 1024  # about 1,000 notes: more than can follow while one process pauses
+NOTES_BYTES_MAX = 4 * NOTES_BYTES_READ
+OPEN = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+
+Place = tuple[int, int]
+"""The inode of a file and an offset in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Both files, open and locked, and what the notes say."""
+
+    log: int
+    notes: int
+    inode: int
+    regular: bool
+    places: Mapping[bytes, Place]
+
+
+class AuditLog:
+    """`notes_path` lies in the data folder; `lock_path` guards both files."""
+
+    def __init__(self, path: Path, notes_path: Path, lock_path: Path) -> None:
+        self.path = path
+        self._notes_path = notes_path
+        self._lock_path = lock_path
+
+    def put(self, events: Sequence[Event], *, all_notes: bool = False) -> None:
+        """Writes the lines that are missing, in this order, and sees them on the disk.
+
+        `all_notes` is for events of long ago. Raises `OSError` if the disk refuses a line (half
+        of one never stays) or the lock cannot be had.
+        """
+        with self._opened(None if all_notes else NOTES_BYTES_READ) as files:
+            for event in events:
+                if not self._has(files, event):
+                    _append(files, event)
+            if files.regular:
+                os.fsync(files.log)
+
+    def forget_old_notes(self) -> None:
+        """Keeps the newest notes only; call it when all older events are marked as written."""
+        with self._locked():
+            notes = self._notes_path.read_bytes() if self._notes_path.exists() else b""
+            if len(notes) > NOTES_BYTES_MAX:
+                partial = self._notes_path.with_suffix(".partial")
+                with os.fdopen(os.open(partial, OPEN | os.O_TRUNC, 0o600), "wb") as file:
+                    file.write(notes[-NOTES_BYTES_READ:])
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(self._notes_path)
+
+    def _locked(self) -> FileLock:
+        return FileLock(self._lock_path, timeout=LOCK_SECONDS_MAX, poll_interval=0.005, mode=0o600)
+
+    @contextlib.contextmanager
+    def _opened(self, notes_bytes: int | None) -> Iterator[_Open]:
+        with self._locked(), contextlib.ExitStack() as stack:
+            notes = os.open(self._notes_path, OPEN, 0o600)
+            stack.callback(os.close, notes)
+            log = os.open(self.path, OPEN, 0o600)
+            stack.callback(os.close, log)
+            about = os.fstat(log)
+            regular = stat.S_ISREG(about.st_mode)
+            yield _Open(log, notes, about.st_ino, regular, _places(notes, notes_bytes))
+
+    def _has(self, files: _Open, event: Event) -> bool:
+        """Whether the noted place of the event's line really holds it."""
+        place = files.places.get(_key(event))
+        if place is None:
+            return False
+        inode, offset = place
+        if not files.regular:
+            return True  # a pipe or a terminal: it went out, nobody can look
+        if inode == files.inode:
+            return _holds(files.log, offset, event)
+        for rotated in self.path.parent.glob(f"{self.path.name}*"):
+            with contextlib.suppress(OSError), rotated.open("rb") as file:
+                if os.fstat(file.fileno()).st_ino == inode:
+                    return _holds(file.fileno(), offset, event)
+        return True  # rotated away and packed: it stood there long enough
+
+
+def _append(files: _Open, event: Event) -> None:
+    notes_size = os.fstat(files.notes).st_size
+    size = os.fstat(files.log).st_size if files.regular else 0
+    line = _line(event)
+    start = size
+    if size and _read(files.log, size - 1, 1) != b"\n":
+        # Somebody's unfinished line, after a power cut perhaps: ours begins on its own.
+        line, start = b"\n" + line, size + 1
+    # A note begins and ends with a line feed, so that a torn one spoils no other.
+    note = b"\n%s %d %d\n" % (_key(event), files.inode, start)
+    try:
+        _write(files.notes, note)
+        _write(files.log, line)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.ftruncate(files.notes, notes_size)
+            if files.regular:
+                os.ftruncate(files.log, size)
+        raise
+
+
+def _write(fd: int, content: bytes) -> None:
+    """One write, so that lines of others never come between; a part of it is a failure."""
+    if (count := os.write(fd, content)) != len(content):
+        raise OSError(f"only {count} of {len(content)} bytes could be written")
+
+
+def _holds(fd: int, offset: int, event: Event) -> bool:
+    line = _line(event)
+    # Shorter than the place: emptied by a rotation since, with the line copied elsewhere.
+    return os.fstat(fd).st_size < offset or _read(fd, offset, len(line)) == line
+
+
+def _places(notes: int, bytes_max: int | None) -> dict[bytes, Place]:
+    size = os.fstat(notes).st_size
+    start = 0 if bytes_max is None else max(0, size - bytes_max)
+    places = {}
+    for note in _read(notes, start, size - start).split(b"\n"):
+        words = note.split(b" ")
+        if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+            places[words[0]] = (int(words[1]), int(words[2]))
+    return places
+
+
+def _read(fd: int, offset: int, count: int) -> bytes:
+    os.lseek(fd, offset, os.SEEK_SET)
+    found = b""
+    while len(found) < count and (more := os.read(fd, count - len(found))):
+        found += more
+    return found
+
+
+def _line(event: Event) -> bytes:
+    return audit_line(event).encode("ascii") + b"\n"
+
+
+def _key(event: Event) -> bytes:
+    """Names the event by its hash: a restored database gives its numbers out again."""
+    return event.hash[:32].encode("ascii")
