@@ -44,6 +44,19 @@ def canonical_device_id(text: str) -> str:
     return lowered
 
 
+def device_key(text: str) -> str:
+    """What a device is known by: a UUID in lower case, any other id as it is written.
+
+    Tokens minted elsewhere may name devices otherwise than by UUID; `Invalid` if it cannot be
+    the subject of a token at all.
+    """
+    if UUID_PATTERN.match(text.lower()):
+        return text.lower()
+    if not SUBJECT_PATTERN.match(text):
+        raise Invalid("device_id must be 1 to 64 of A-Z a-z 0-9 : . _ -, a UUID as a rule")
+    return text
+
+
 def project_name(text: str) -> str:
     """A project's name as written, or `Invalid`."""
     if not PROJECT_PATTERN.match(text):

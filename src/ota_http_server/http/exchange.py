@@ -13,6 +13,9 @@ from typing import Any
 
 Headers = tuple[tuple[str, str], ...]
 
+CONNECTION = "ota_http_server.connection"
+"""Where our own server puts the connection into the environ; other servers put nothing."""
+
 REASONS = {
     200: "OK",
     204: "No Content",
@@ -59,6 +62,12 @@ class Request:
         """A header by its name in any case; repeated ones are joined as WSGI joins them."""
         value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
         return value if value is None else str(value)
+
+    def trust_connection(self) -> None:
+        """The caller proved who it is: our own server counts it among the strangers no more."""
+        connection = self.environ.get(CONNECTION)
+        if connection is not None:
+            connection.credentialed = True
 
 
 @dataclass(frozen=True, slots=True)

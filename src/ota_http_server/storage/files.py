@@ -1,7 +1,7 @@
 """Rows about the firmware folder: which name holds which image, and how the file looked then."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -28,6 +28,8 @@ class File:
     name: str
     sha256: str
     look: Look
+    collected_at: int
+    """When these bytes came under this name (unix seconds)."""
 
 
 class Files:
@@ -50,7 +52,7 @@ class Files:
         for row in self._connection.execute(select(files).order_by(files.c.id)):
             yield _file(row)
 
-    def put(self, project: str, name: str, sha256: str, look: Look, at: int) -> None:
+    def put(self, project: str, name: str, sha256: str, look: Look, at: int) -> File:
         """Says what the name holds now. Other bytes under an old name count as newly seen."""
         known = self.get(project, name)
         values = {
@@ -59,14 +61,18 @@ class Files:
             "size": look.size,
             "mtime_ns": look.mtime_ns,
             "ctime_ns": look.ctime_ns,
-            "collected_at": at,
         }
         if known is not None and known.sha256 == sha256:
             self._connection.execute(update(files).where(files.c.id == known.id).values(values))
-            return
+            return replace(known, look=look)
         if known is not None:
             self.remove(project, name)
-        self._connection.execute(insert(files).values(project=project, name=name, **values))
+        row = self._connection.execute(
+            insert(files)
+            .values(project=project, name=name, collected_at=at, **values)
+            .returning(files)
+        ).one()
+        return _file(row)
 
     def remove(self, project: str, name: str) -> None:
         self._connection.execute(
@@ -76,4 +82,4 @@ class Files:
 
 def _file(row: Row[tuple[object, ...]]) -> File:
     look = Look(int(row.inode), row.size, row.mtime_ns, row.ctime_ns)
-    return File(id=row.id, project=row.project, name=row.name, sha256=row.sha256, look=look)
+    return File(row.id, row.project, row.name, row.sha256, look, row.collected_at)

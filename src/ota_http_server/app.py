@@ -1,0 +1,233 @@
+"""Wiring: the only file that knows every room.
+
+`create_app` is the whole product under any WSGI server; it reads like a parts list.
+"""
+
+import logging
+import os
+import secrets as random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from ota_http_server.api.admin import AdminDoor, admin_blueprint
+from ota_http_server.api.status import status_blueprint
+from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal
+from ota_http_server.http.callers import Callers
+from ota_http_server.http.exchange import Reply
+from ota_http_server.http.grants import Grants
+from ota_http_server.http.json_body import BODY_BYTES_MAX
+from ota_http_server.http.lane import DeviceLane
+from ota_http_server.http.problems import body_of, plain_problem, problem
+from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.transfers import Transfers
+from ota_http_server.logs import logger, say
+from ota_http_server.operations.background import Background, Chore
+from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.describe_project import DescribeProject
+from ota_http_server.operations.download import Download
+from ota_http_server.operations.mint_token import MintToken
+from ota_http_server.operations.prepare import Places, Secrets, prepare
+from ota_http_server.operations.revoke_token import RevokeToken
+from ota_http_server.operations.tidy import sweep, tidy
+from ota_http_server.operations.try_admin_secret import AdminGate
+from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.protocols.firmware_url import FirmwareUrl
+from ota_http_server.security.secrets import same_secret
+from ota_http_server.security.tokens import Tokens
+from ota_http_server.settings import Settings
+from ota_http_server.storage.audit_head import AuditHead
+from ota_http_server.storage.blobs import Blobs
+from ota_http_server.storage.database import Clock, Database, now_utc, run_here
+from ota_http_server.storage.folder import Folder
+from ota_http_server.storage.journal import FileJournal
+from ota_http_server.web.site import site_blueprint
+
+LOG = logger("app")
+
+DISK_BYTES_MIN = 16 * 2**20  # below this a write may fail half-way: not ready
+TIDY_SECONDS = 3_600.0
+
+Run = Callable[[Callable[[], Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the process that runs the application lends it. The defaults suit any WSGI server."""
+
+    stopping: Callable[[], bool] = lambda: False
+    in_thread: Run = run_here
+    in_writer: Run = run_here
+    clock: Clock = now_utc
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Rows, bytes and secrets, opened."""
+
+    database: Database
+    journal: FileJournal
+    places: Places
+    secrets: Secrets
+
+    @property
+    def audit_head_path(self) -> "os.PathLike[str]":
+        return self.places.audit_head
+
+    @property
+    def audit_key(self) -> bytes:
+        return self.secrets.audit
+
+
+@dataclass(frozen=True, slots=True)
+class Ota:
+    """The parts that doors other than HTTP (the command line, the server's end) need too."""
+
+    stores: Stores
+    tokens: Tokens
+    collection: Collection
+    mint: MintToken
+    revoke: RevokeToken
+    verifier: TokenVerifier
+    background: Background
+    flush: Callable[[], None]
+    """Writes what was only gathered in memory; before the process ends."""
+
+
+def open_stores(settings: Settings, host: Host | None = None) -> Stores:
+    """Opens everything, making on a first start what is missing; raises `Misconfigured`."""
+    host = host or Host()
+    places = Places(settings.data_dir)
+    secrets = prepare(
+        places,
+        settings.database_address,
+        jwt_secret=settings.jwt_secret,
+        admin_secret=settings.admin_secret,
+    )
+    journal = FileJournal(settings.ota_audit_log, AuditHead(places.audit_head, secrets.audit))
+    database = Database(
+        settings.database_address, clock=host.clock, run=host.in_writer, journal=journal
+    )
+    return Stores(database, journal, places, secrets)
+
+
+def create_app(settings: Settings, host: Host | None = None) -> Flask:
+    """The application: complete, and started by its first request."""
+    host = host or Host()
+    stores = open_stores(settings, host)
+    database, secrets = stores.database, stores.secrets
+    tokens = Tokens(secrets.jwt, settings.jwt_alg, settings.jwt_expiry_max * 60)
+    verifier = TokenVerifier(tokens, database)
+    blobs = Blobs(stores.places.blobs, _group(settings.transfer_group))
+    collection = Collection(
+        Folder(settings.firmware_path),
+        blobs,
+        database,
+        image_bytes_max=settings.image_bytes_max,
+        in_thread=host.in_thread,
+    )
+    prefix = f"/{settings.url_firmware.strip('/')}/"
+    download = Download(database, collection)
+    mint = MintToken(database, tokens, collection, prefix)
+    revoke = RevokeToken(database, tokens, verifier)
+    gate = AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock)
+    proxies = Proxies(settings.trusted_proxies, settings.public_url)
+    transfers = Transfers(settings.transfer, settings.transfer_prefix)
+    grants = None if settings.no_jwt else Grants(verifier)
+    callers = Callers(grants, query_token=settings.query_token)
+    background = Background(
+        [
+            Chore("writing beginnings", 0.2, download.write_beginnings),
+            Chore("gathering refusals", 5.0, gate.gather),
+            Chore("logging transfers", 5.0, transfers.log_the_silent),
+            Chore("sweeping", settings.sweep_seconds, lambda: sweep(collection, database)),
+            Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
+        ]
+    )
+
+    def flush() -> None:
+        download.write_beginnings()
+        gate.gather(all_minutes=True)
+
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
+    app.register_blueprint(
+        admin_blueprint(
+            AdminDoor(gate, mint, revoke, proxies, settings.jwt_expiry, settings.jwt_expiry_max)
+        )
+    )
+    app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(stores)))
+    app.register_blueprint(site_blueprint(settings.www_dir))
+    _refuse_in_one_way(app)
+    firmware_url = FirmwareUrl(prefix, callers, download, DescribeProject(collection), blobs)
+    app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
+        app.wsgi_app,
+        [firmware_url],
+        proxies,
+        transfers,
+        before=background.ensure_started,
+        log_all=settings.access_log == "all",
+        log_refusals=settings.access_log != "off",
+    )
+    app.extensions["ota"] = Ota(
+        stores, tokens, collection, mint, revoke, verifier, background, flush
+    )
+    return app
+
+
+def _refuse_in_one_way(app: Flask) -> None:
+    @app.errorhandler(Refusal)
+    def refused(refusal: Refusal) -> Response:
+        say(LOG, logging.INFO, "refused", path=request.path[:200], reason=refusal.detail)
+        return _response(problem(refusal))
+
+    @app.errorhandler(HTTPException)
+    def unknown(error: HTTPException) -> Response:
+        status = error.code or 500
+        code = error.name.lower().replace(" ", "_")
+        response = _response(plain_problem(status, body_of(status, code, error.name)))
+        for name, value in error.get_headers(request.environ):
+            if name == "Allow":
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def broken(_error: Exception) -> Response:
+        incident = random.token_hex(6)
+        LOG.exception("incident %s", incident)
+        detail = "a mistake of the server; its log has the whole of it under this id"
+        return _response(plain_problem(500, body_of(500, "internal", detail, id=incident)))
+
+
+def _response(reply: Reply) -> Response:
+    body = b"".join(part for part in reply.body if isinstance(part, bytes))
+    return Response(body, reply.status, list(reply.headers))
+
+
+def _checks(stores: Stores) -> dict[str, Callable[[], None]]:
+    def database() -> None:
+        with stores.database.reading() as rows:
+            rows.revocations.counter()
+
+    def disk() -> None:
+        free = shutil.disk_usage(stores.places.data).free
+        if free < DISK_BYTES_MIN:
+            raise DiskFull(f"only {free:,} bytes are free in the data folder")
+
+    return {"database": database, "disk": disk}
+
+
+def _group(name: str | None) -> int | None:
+    if name is None:
+        return None
+    try:
+        import grp  # pylint: disable=import-outside-toplevel  # there is none on Windows
+
+        return grp.getgrnam(name).gr_gid
+    except (ImportError, KeyError):
+        raise Misconfigured(f"transfer_group: there is no group {name!r} here") from None

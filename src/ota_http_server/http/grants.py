@@ -1,0 +1,59 @@
+"""Grants: a verified token is remembered for a minute.
+
+The hundred ranges of one image then cost one signature check. What is remembered is the answer,
+never the token: the key is its digest. A grant ends with its token, and all of them at once when
+the revocation counter moves.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ota_http_server.domain.identity import Identity
+from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.verify_token import TokenVerifier, credential_of
+
+GRANT_SECONDS = 60.0
+GRANTS_MAX = 10_000  # some 600 bytes each
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    identity: Identity
+    expires_at: int
+    """The token's own end, in unix seconds."""
+    forgotten_at: float
+    """On the monotonic clock: a wrong wall clock must not keep a grant alive."""
+
+
+class Grants:
+    """Token → Identity, as cheaply as it may be."""
+
+    def __init__(
+        self,
+        verifier: TokenVerifier,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._verifier = verifier
+        self._wall = wall
+        self._monotonic = monotonic
+        self._grants: Bounded[bytes, Grant] = Bounded(GRANTS_MAX)
+        self._revocations = verifier.revocations()
+
+    def identify(self, token: str) -> Identity:
+        """Who this token speaks for; raises `Unauthenticated`."""
+        revocations = self._verifier.revocations()
+        if revocations != self._revocations:
+            self._revocations = revocations
+            self._grants.clear()
+        key = credential_of(token)
+        now = self._wall()
+        grant = self._grants.get(key)
+        if grant is not None and now < grant.expires_at and self._monotonic() < grant.forgotten_at:
+            return grant.identity
+        identity, claims = self._verifier.verify(token, int(now))
+        forgotten_at = self._monotonic() + GRANT_SECONDS
+        self._grants.put(key, Grant(identity, claims.expires_at, forgotten_at))
+        return identity

@@ -1,0 +1,224 @@
+"""The device lane: WSGI middleware that answers device routes without touching the framework.
+
+Slow devices are the normal case, so a file leaves as *this file from here to there* and the
+server's `wsgi.file_wrapper` lets the kernel send it. Under our own server the connection also
+tells how much of it arrived.
+"""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from ota_http_server.domain.errors import Refusal, Unavailable
+from ota_http_server.http.exchange import CONNECTION, REASONS, FilePart, Reply, Request
+from ota_http_server.http.problems import body_of, plain_problem, problem
+from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.transfers import Transfers
+from ota_http_server.logs import logger, say
+
+LOG = logger("lane")
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+BLOCK_BYTES = 64 * 1024  # what is read at a time where the server has no better way
+METHODS = ("GET", "HEAD")
+
+
+class Dialect(Protocol):
+    """One device protocol."""
+
+    prefix: str
+    """Paths that begin so are its own."""
+
+    def answer(self, request: Request) -> Reply:
+        """Translates; a Refusal is an answer too."""
+
+
+class DeviceLane:
+    """Answers what the dialects own; everything else goes on to `app`."""
+
+    def __init__(
+        self,
+        app: WsgiApp,
+        dialects: Sequence[Dialect],
+        proxies: Proxies,
+        transfers: Transfers,
+        *,
+        before: Callable[[], None],
+        log_all: bool,
+        log_refusals: bool,
+    ) -> None:
+        self._app = app
+        self._dialects = tuple((dialect.prefix, dialect) for dialect in dialects)
+        self._proxies = proxies
+        self._transfers = transfers
+        self._before = before
+        self._log_all = log_all
+        self._log_refusals = log_refusals
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        self._before()
+        path = environ["PATH_INFO"]
+        for prefix, dialect in self._dialects:
+            if path.startswith(prefix):
+                return self._serve(dialect, environ, start_response)
+        return self._app(environ, start_response)
+
+    def _serve(
+        self, dialect: Dialect, environ: Environ, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        reply, request = self._reply(dialect, environ)
+        try:
+            return self._write(reply, request, environ, start_response)
+        except OSError:
+            # The bytes were there when the operation looked; nobody gets wrong ones instead.
+            LOG.exception("an image cannot be opened")
+            gone = problem(Unavailable("the image cannot be read at this moment"))
+            return self._write(gone, request, environ, start_response)
+
+    def _reply(self, dialect: Dialect, environ: Environ) -> tuple[Reply, Request | None]:
+        """The answer to whatever came. Only a mistake of ours is a 500; its id is in the log."""
+        request = None
+        try:
+            address = self._proxies.caller(environ)
+            request = Request(environ, address, self._proxies.base_url(environ))
+            if request.method not in METHODS:
+                body = body_of(405, "method_not_allowed", "only GET and HEAD are known here")
+                return plain_problem(405, body, (("Allow", "GET, HEAD"),)), request
+            reply = dialect.answer(request)
+            if self._log_all:
+                self._log(logging.INFO, environ, request, reply.status)
+            return reply, request
+        except Refusal as refusal:
+            reply = problem(refusal)
+            if self._log_refusals:
+                self._log(logging.INFO, environ, request, reply.status, refusal.detail)
+            return reply, request
+        except Exception:  # pylint: disable=broad-exception-caught
+            incident = secrets.token_hex(6)
+            LOG.exception("incident %s", incident)
+            detail = "a mistake of the server; its log has the whole of it under this id"
+            return plain_problem(500, body_of(500, "internal", detail, id=incident)), request
+
+    def _write(
+        self,
+        reply: Reply,
+        request: Request | None,
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        status = f"{reply.status} {REASONS[reply.status]}"
+        headers = list(reply.headers)
+        if reply.status != 304:
+            headers.append(("Content-Length", str(reply.length)))
+        if environ["REQUEST_METHOD"] == "HEAD" or reply.status == 304:
+            start_response(status, headers)
+            return ()
+        if len(reply.body) == 1:
+            part = reply.body[0]
+            if isinstance(part, FilePart):
+                return self._send_file(reply, part, status, headers, environ, start_response)
+            start_response(status, headers)
+            return (part,)
+        pieces = _Pieces([_opened(part) for part in reply.body])
+        start_response(status, headers)
+        return pieces
+
+    def _send_file(
+        self,
+        reply: Reply,
+        part: FilePart,
+        status: str,
+        headers: list[tuple[str, str]],
+        environ: Environ,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        if by_proxy := self._transfers.by_proxy(part, environ):
+            start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
+            return ()
+        span = Span(part)
+        start_response(status, headers)
+        if connection := environ.get(CONNECTION):
+            self._transfers.watch(connection, part, environ)
+        wrap = environ.get("wsgi.file_wrapper")
+        return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
+
+    def _log(
+        self,
+        level: int,
+        environ: Environ,
+        request: Request | None,
+        status: int,
+        reason: str | None = None,
+    ) -> None:
+        say(
+            LOG,
+            level,
+            "request" if reason is None else "refused",
+            method=environ["REQUEST_METHOD"],
+            path=environ["PATH_INFO"][:200],
+            status=status,
+            ip=request.address if request else environ.get("REMOTE_ADDR"),
+            reason=reason,
+        )
+
+
+class Span:
+    """A file opened for one part of it: positioned at its first byte, ending after its last."""
+
+    def __init__(self, part: FilePart) -> None:
+        self._file: BinaryIO = open_blob(part.path)
+        self._left = part.length
+        if part.start:
+            self._file.seek(part.start)
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return False
+
+    def read(self, size: int = -1) -> bytes:
+        block = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(block)
+        return block
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def open_blob(path: Path) -> BinaryIO:
+    """Unbuffered: the kernel's position is the file's, as a server that uses sendfile expects."""
+    return os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)), "rb", buffering=0)
+
+
+def _opened(part: bytes | FilePart) -> "bytes | Span":
+    return Span(part) if isinstance(part, FilePart) else part
+
+
+class _Pieces:
+    """Bytes and parts of files, one after another; closed by the server whatever happens."""
+
+    def __init__(self, parts: "Sequence[bytes | Span]") -> None:
+        self._parts = parts
+
+    def __iter__(self) -> Iterator[bytes]:
+        for part in self._parts:
+            if isinstance(part, bytes):
+                yield part
+                continue
+            while block := part.read(BLOCK_BYTES):
+                yield block
+
+    def close(self) -> None:
+        for part in self._parts:
+            if isinstance(part, Span):
+                part.close()

@@ -1,0 +1,119 @@
+"""Who sends the bytes of an image, and what became of them.
+
+A download in a hundred ranges is one download: what arrives of one image at one address is
+summed up and logged once, when it is complete or when nothing came for a minute.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Protocol
+
+from ota_http_server.http.exchange import FilePart
+from ota_http_server.logs import logger, say
+
+LOG = logger("download")
+
+CUT_SECONDS = 60.0  # nothing for so long: the board gave up, or will begin anew
+RUNNING_MAX = 20_000  # downloads watched at a time, some 300 bytes each
+
+
+class Connection(Protocol):
+    """What our own server puts into the environ."""
+
+    credentialed: bool
+    on_transfer: Callable[[int, bool], None] | None
+
+
+@dataclass(slots=True)
+class _Running:
+    began: float
+    last: float
+    sent_bytes: int = 0
+    size: int = 0
+
+
+class Transfers:
+    """One for each process. `mode` is `direct`, `x-sendfile` or `x-accel-redirect`."""
+
+    def __init__(
+        self,
+        mode: str = "direct",
+        prefix: str = "/_blobs",
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._mode = mode
+        self._prefix = prefix.rstrip("/")
+        self._monotonic = monotonic
+        self._running: dict[tuple[str, str], _Running] = {}
+        self._turn = Lock()
+
+    def by_proxy(self, part: FilePart, environ: dict[str, Any]) -> tuple[str, str] | None:
+        """The header that lets the proxy send a whole file; None if we send it ourselves.
+
+        A request with a Range is always ours: the proxy would apply it a second time.
+        """
+        if self._mode == "direct" or "HTTP_RANGE" in environ:
+            return None
+        if self._mode == "x-sendfile":
+            return "X-Sendfile", str(part.path.absolute())
+        return "X-Accel-Redirect", f"{self._prefix}/{part.path.parent.name}/{part.path.name}"
+
+    def watch(self, connection: Connection, part: FilePart, environ: dict[str, Any]) -> None:
+        """Asks the connection to tell how much of this part was sent."""
+        key = (str(environ.get("REMOTE_ADDR", "")), part.path.name)
+        path = part.path
+
+        def transferred(sent_bytes: int, _complete: bool) -> None:
+            self._add(key, path, sent_bytes)
+
+        connection.on_transfer = transferred
+
+    def _add(self, key: tuple[str, str], path: Path, sent_bytes: int) -> None:
+        now = self._monotonic()
+        with self._turn:
+            running = self._running.get(key)
+            if running is None:
+                if len(self._running) >= RUNNING_MAX:
+                    return
+                running = self._running[key] = _Running(now, now, size=_size(path))
+            running.last = now
+            running.sent_bytes += sent_bytes
+            if running.sent_bytes < running.size:
+                return
+            del self._running[key]
+        self._log("download finished", key, running)
+
+    def log_the_silent(self) -> None:
+        """Logs downloads of which nothing came for a while; called by the background."""
+        now = self._monotonic()
+        with self._turn:
+            silent = {k: r for k, r in self._running.items() if now - r.last > CUT_SECONDS}
+            for key in silent:
+                del self._running[key]
+        for key, running in silent.items():
+            self._log("download stopped", key, running)
+
+    def _log(self, event: str, key: tuple[str, str], running: _Running) -> None:
+        seconds = max(running.last - running.began, 0.001)
+        say(
+            LOG,
+            logging.INFO,
+            event,
+            ip=key[0],
+            sha256=key[1][:16],
+            bytes=running.sent_bytes,
+            of=running.size,
+            seconds=round(seconds, 2),
+        )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,85 @@
+"""The first start, and every one after it: data folder, secrets and schema are there and sound.
+
+Three instances started at the same instant in an empty folder agree, because all of it happens
+under one lock file. Doing it again changes nothing.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.security.secrets import load_or_make
+from ota_http_server.storage.migrations.migrate import migrate
+
+LOCK_FILE = "start.lock"
+LOCK_SECONDS_MAX = 60.0  # a first start makes keys and a schema; it takes a second or two
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where things lie in the data folder."""
+
+    data: Path
+
+    @property
+    def jwt_secret(self) -> Path:
+        return self.data / "secrets" / "jwt"
+
+    @property
+    def admin_secret(self) -> Path:
+        return self.data / "secrets" / "admin"
+
+    @property
+    def audit_key(self) -> Path:
+        return self.data / "secrets" / "audit"
+
+    @property
+    def audit_head(self) -> Path:
+        return self.data / "audit.head"
+
+    @property
+    def blobs(self) -> Path:
+        return self.data / "blobs"
+
+    @property
+    def tls(self) -> Path:
+        return self.data / "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What the process holds in memory and shows to nobody."""
+
+    jwt: str
+    admin: str
+    audit: bytes
+
+
+def start_lock(data: Path) -> FileLock:
+    """Held by whoever makes something in the data folder that others must not make too."""
+    make_data_folder(data)
+    return FileLock(data / LOCK_FILE, timeout=LOCK_SECONDS_MAX, mode=0o600)
+
+
+def make_data_folder(data: Path) -> None:
+    """A folder for its owner only; `Misconfigured` if it cannot be made or written."""
+    try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(f"{data}: the data folder cannot be made ({error.strerror})") from None
+
+
+def prepare(
+    places: Places, database_url: str, *, jwt_secret: str | None, admin_secret: str | None
+) -> Secrets:
+    """Makes what is missing. Secrets given by the settings are used as they are, and not kept."""
+    with start_lock(places.data):
+        secrets = Secrets(
+            jwt=jwt_secret or load_or_make(places.jwt_secret),
+            admin=admin_secret or load_or_make(places.admin_secret),
+            audit=load_or_make(places.audit_key).encode(),
+        )
+        migrate(database_url)
+    return secrets

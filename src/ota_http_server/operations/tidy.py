@@ -1,0 +1,60 @@
+"""Tidying: what nothing refers to any more goes, and the folder is looked through whole."""
+
+import time
+
+from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.download import RESUME_SECONDS_MAX
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Writing
+
+# A blob is younger than its row for a moment; an unreferenced one of this age is left over.
+BLOB_SECONDS_MIN = 3_600
+
+
+def sweep(collection: Collection, database: Database) -> None:
+    """Reads every new or changed file, and forgets the rows of files that are gone."""
+    present = {}
+    for project in collection.folder.projects():
+        present[project] = set(collection.names(project) or ())
+        collection.all_of(project)
+    with database.reading() as rows:
+        gone = [
+            (file.project, file.name)
+            for file in rows.files.all()
+            if file.name not in present.get(file.project, ())
+        ]
+
+    def forget(tx: Writing) -> None:
+        for project, name in gone:
+            if collection.folder.look(project, name) is None:
+                tx.files.remove(project, name)
+
+    if gone:
+        database.change(forget)
+
+
+def tidy(collection: Collection, database: Database) -> int:
+    """Removes what is left over from interrupted and replaced images; says how many blobs."""
+
+    def forget(tx: Writing) -> None:
+        tx.downloads.forget(before_ms=(tx.second - RESUME_SECONDS_MAX) * 1000)
+        tx.revocations.forget_expired(tx.second)
+
+    database.change(forget)
+    collection.blobs.sweep_partials()
+    with database.reading() as rows:
+        needed = {file.sha256 for file in rows.files.all()} | rows.downloads.digests()
+    removed = 0
+    for sha256 in list(collection.blobs.names()):
+        if sha256 not in needed and _is_old(collection, sha256):
+            collection.blobs.remove(sha256)
+            removed += 1
+    return removed
+
+
+def _is_old(collection: Collection, sha256: str) -> bool:
+    try:
+        age = time.time() - collection.blobs.path(sha256).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return age > BLOB_SECONDS_MIN

@@ -1,0 +1,95 @@
+"""The firmware folder: plain files in one folder per project, read without following links.
+
+Names are checked against the patterns before they get here; this file only makes sure that what
+a name leads to is a regular file that lies in the folder itself.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ota_http_server.domain.identity import FILE_PATTERN, PROJECT_PATTERN
+from ota_http_server.storage.files import Look
+
+FILES_MAX = 10_000  # of one project; a listing must stay bounded
+RESERVED = frozenset({"latest", "versions"})  # routes of the same place
+UNFINISHED = (".part", ".tmp", ".filepart", ".partial", ".crdownload", "~")  # copies in progress
+
+# Windows has none of these; there the checks on each name and on what it is must do.
+NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+BINARY = getattr(os, "O_BINARY", 0)
+
+
+class Folder:
+    """`<root>/<project>/<name>`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._prefix = str(self.root)
+
+    def projects(self) -> list[str]:
+        try:
+            names = sorted(entry.name for entry in os.scandir(self.root) if _is_folder(entry))
+        except FileNotFoundError:
+            return []
+        return [name for name in names if PROJECT_PATTERN.match(name)]
+
+    def names(self, project: str) -> dict[str, Look] | None:
+        """How each file of a project looks now; None if there is no such folder."""
+        folder = self.root / project
+        if folder.is_symlink() or not folder.is_dir():
+            return None
+        found: dict[str, Look] = {}
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if len(found) >= FILES_MAX:
+                    break
+                if counts(entry.name) and (look := self.look(project, entry.name)):
+                    found[entry.name] = look
+        return found
+
+    def look(self, project: str, name: str) -> Look | None:
+        """How the file looks; None if there is none or it is no plain file. On the hot path."""
+        try:
+            status = os.lstat(f"{self._prefix}/{project}/{name}")
+        except OSError:
+            return None
+        return look_of(status) if stat.S_ISREG(status.st_mode) else None
+
+    @contextmanager
+    def open(self, project: str, name: str) -> Iterator[int]:
+        """A descriptor for reading; OSError if the way there leads over a symbolic link."""
+        folder = self.root / project
+        if os.open in os.supports_dir_fd:
+            parent = os.open(folder, os.O_RDONLY | NO_LINK | getattr(os, "O_DIRECTORY", 0))
+            try:
+                descriptor = os.open(name, os.O_RDONLY | NO_LINK, dir_fd=parent)
+            finally:
+                os.close(parent)
+        else:
+            if folder.is_symlink() or (folder / name).is_symlink():
+                raise OSError(f"{folder / name} is a link")
+            descriptor = os.open(folder / name, os.O_RDONLY | BINARY)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def counts(name: str) -> bool:
+    """Whether a file of this name is firmware at all, by its name alone."""
+    return (
+        FILE_PATTERN.match(name) is not None
+        and name not in RESERVED
+        and not name.lower().endswith(UNFINISHED)
+    )
+
+
+def look_of(status: os.stat_result) -> Look:
+    return Look(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    return entry.is_dir(follow_symlinks=False)
