@@ -114,10 +114,10 @@ class Answer:
 
     def send(self, result: Iterable[bytes]) -> None:
         """The whole answer. A `Cut`, an `OSError` or what the application raises ends it early."""
-        if type(result) is FileWrapper:
+        if isinstance(result, FileWrapper):
             self._send_file(result)
         else:
-            if type(result) in (list, tuple):
+            if isinstance(result, (list, tuple)):
                 result = (b"".join(result),)
                 if self._length is None and self._status and not (self.begun or self._bodiless):
                     self._length = len(result[0])

@@ -7,7 +7,6 @@ the whole, and the connection ends.
 
 import io
 import re
-from collections.abc import Callable
 from typing import Protocol
 
 _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -44,10 +43,9 @@ class Source(Protocol):
 class LengthBody(io.RawIOBase):
     """As many bytes as Content-Length says."""
 
-    def __init__(self, source: Source, length: int, begin: Callable[[], None]) -> None:
+    def __init__(self, source: Source, length: int) -> None:
         super().__init__()
         self._source = source
-        self._begin = begin
         self.left = length
         """How many bytes are still to come."""
 
@@ -57,7 +55,6 @@ class LengthBody(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         if self.left == 0:
             return 0
-        self._begin()
         data = self._source.take(min(len(buffer), self.left))
         buffer[: len(data)] = data
         self.left -= len(data)
@@ -67,10 +64,9 @@ class LengthBody(io.RawIOBase):
 class ChunkedBody(io.RawIOBase):
     """Chunks, joined. Their number is not limited, what the application reads is its business."""
 
-    def __init__(self, source: Source, begin: Callable[[], None]) -> None:
+    def __init__(self, source: Source) -> None:
         super().__init__()
         self._source = source
-        self._begin = begin
         self._chunk_left = 0
         self.left: int | None = None
         """None: unknown; 0: the last chunk was read."""
@@ -81,7 +77,6 @@ class ChunkedBody(io.RawIOBase):
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]
         if self.left == 0:
             return 0
-        self._begin()
         if self._chunk_left == 0 and not self._next_chunk():
             return 0
         data = self._source.take(min(len(buffer), self._chunk_left))

@@ -66,7 +66,6 @@ def _new_context(certificate: Path, key: Path) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # AEAD with forward secrecy only; TLS 1.3 has nothing else anyway (RFC 9325 §4.2).
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols(["http/1.1"])
     # One ticket is enough to resume; the default of two costs time and bytes per handshake.
     context.num_tickets = 1
