@@ -1,0 +1,95 @@
+"""`ota_http_server doctor`: is this set-up safe and sound? Each finding is a sentence."""
+
+# pylint: disable=import-outside-toplevel  # the checks need rooms that --help does not
+
+import json
+import sys
+from datetime import UTC, datetime
+
+import click
+
+from ota_http_server.cli.options import common_options
+from ota_http_server.domain.errors import Misconfigured, Refusal
+from ota_http_server.settings import Settings
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@common_options
+def doctor(settings: Settings, as_json: bool) -> None:
+    """Look for weak secrets, bad certificates, damaged images and a broken audit chain.
+
+    Exit status 0 if nothing was found, 1 otherwise.
+    """
+    found = {
+        "settings": _settings(settings),
+        "certificate": _certificate(settings),
+        "firmware": _firmware(settings),
+        "audit": _audit(settings),
+    }
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+    else:
+        for area, findings in found.items():
+            click.echo(f"{area}: {'ok' if not findings else ''}".rstrip())
+            for finding in findings:
+                click.echo(f"  - {finding}")
+    sys.exit(1 if any(found.values()) else 0)
+
+
+def _settings(settings: Settings) -> list[str]:
+    from ota_http_server.app import open_stores
+    from ota_http_server.cli.serve import is_public
+    from ota_http_server.operations.check_safety import unsafe
+
+    stores = open_stores(settings)
+    stores.database.close()
+    return unsafe(
+        stores.secrets,
+        algorithm=settings.jwt_alg,
+        tokens_off=settings.no_jwt,
+        plain_http=settings.no_certs,
+        public=is_public(settings.host),
+    )
+
+
+def _certificate(settings: Settings) -> list[str]:
+    from ota_http_server.operations.prepare import Places
+    from ota_http_server.security.certificates import own_files
+    from ota_http_server.security.inspection import inspect_pair, warnings
+
+    if settings.no_certs:
+        return []
+    own = own_files(Places(settings.data_dir).tls)
+    if settings.cert is None and not own.server_cert.exists():
+        return []  # the first start makes it
+    try:
+        facts = inspect_pair(
+            settings.cert or own.server_cert, settings.key or own.server_key, datetime.now(UTC)
+        )
+    except Misconfigured as error:
+        return [str(error)]
+    return warnings(facts)
+
+
+def _firmware(settings: Settings) -> list[str]:
+    from ota_http_server.app import create_app
+
+    collection = create_app(settings).extensions["ota"].collection
+    findings = []
+    for project in collection.folder.projects():
+        for name in collection.names(project) or ():
+            try:
+                collection.find(project, name)
+            except Refusal as refusal:
+                findings.append(f"{project}/{name}: {refusal.detail}")
+    return findings
+
+
+def _audit(settings: Settings) -> list[str]:
+    from ota_http_server.app import open_stores
+    from ota_http_server.operations.verify_audit import verify_audit
+
+    stores = open_stores(settings)
+    verdict = verify_audit(stores.database, stores.places.audit_head, stores.secrets.audit, None)
+    return [] if verdict.ok else list(verdict.findings)

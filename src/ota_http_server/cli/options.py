@@ -1,0 +1,85 @@
+"""Options made from the knobs, and the settings that they, the environment and the file give."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ota_http_server.levels import read_settings
+from ota_http_server.security.secrets import read_secret_file
+from ota_http_server.settings import Knob, Settings, env_name, knobs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SHOWN_SECRETS = "the process list shows it to everybody on this host: use the environment or a file"
+
+
+def knob_options(command: F) -> F:
+    """Adds `--config` and one option per knob. Values stay texts: the levels parse them alike."""
+    for key, (field, knob) in reversed(knobs().items()):
+        command = _option(key, field.type, knob)(command)
+    return _config(command)
+
+
+def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """For the commands: `--config` and `--data-dir`; the function receives `settings`."""
+
+    @wraps(command)
+    def with_settings(*args: Any, config: Path | None, data_dir: str | None, **kwargs: Any) -> Any:
+        settings = load({"config": config, "data_dir": data_dir})
+        return command(*args, settings=settings, **kwargs)
+
+    _, knob = knobs()["data_dir"]
+    return _config(_option("data_dir", Path, knob)(with_settings))
+
+
+def load(options: Mapping[str, object]) -> Settings:
+    """The settings of all levels; `options` are the command line's, None where not given."""
+    given = {k: v for k, v in options.items() if k != "config" and isinstance(v, str | bool)}
+    config = options.get("config")
+    path = config if isinstance(config, Path) else None
+    return read_settings(given, os.environ, path, read_secret_file)
+
+
+def shown_secrets(options: Mapping[str, object]) -> list[str]:
+    """Warnings about secrets that were given on the command line."""
+    return [
+        f"--{key.replace('_', '-')}: {SHOWN_SECRETS}"
+        for key, (_, knob) in knobs().items()
+        if knob.secret and options.get(key) is not None
+    ]
+
+
+def _config(command: F) -> F:
+    option = click.option(
+        "--config",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="Configuration file; config.toml in the working folder counts if it is there.",
+    )
+    return option(command)
+
+
+def _option(key: str, kind: object, knob: Knob) -> Callable[[F], F]:
+    name = key.replace("_", "-")
+    help_text = f"{knob.meaning[0].upper()}{knob.meaning[1:]}. [env: {env_name(key, knob)}]"
+    if kind is bool:
+        opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
+        return click.option(f"--{name}/--{opposite}", key, default=None, help=help_text)
+    if knob.choices:
+        help_text = f"{help_text[:-1]}; one of {', '.join(knob.choices)}]"
+    return click.option(f"--{name}", key, default=None, metavar=_metavar(key), help=help_text)
+
+
+def _metavar(key: str) -> str:
+    return key.rpartition("_")[2].upper()
+
+
+def fail(message: str) -> None:
+    """One line on the error stream, and exit status 1: the command ran, its answer is no."""
+    click.echo(message, err=True)
+    sys.exit(1)

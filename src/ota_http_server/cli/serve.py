@@ -1,0 +1,184 @@
+"""Serving: settings are read, what is missing is made, and then the server runs until told.
+
+gevent's patches come first, before anything imports `ssl` or Flask; that is why the rest is
+imported inside.
+"""
+
+# pylint: disable=import-outside-toplevel
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ota_http_server import logs
+from ota_http_server.cli.options import load, shown_secrets
+from ota_http_server.domain.errors import Misconfigured, Refusal
+from ota_http_server.levels import strangers
+from ota_http_server.server.patching import patch
+from ota_http_server.settings import Settings
+
+if TYPE_CHECKING:
+    from ota_http_server.app import Stores
+    from ota_http_server.security.certificates import TlsFiles
+    from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
+
+LOG = logs.logger("start")
+
+RENEW_SECONDS = 60.0  # asking for this host's names may take a second where a resolver is dead
+
+
+def run(options: Mapping[str, object]) -> int:
+    """Serves until a signal; the exit status. Raises `Misconfigured` for what cannot work."""
+    settings = load(options)
+    if sys.platform != "win32":
+        os.umask(0o077)  # whatever is made is ours alone
+        patch()
+    logs.configure(settings.log_format, settings.log_level)
+    for warning in [*shown_secrets(options), *strangers(os.environ)]:
+        LOG.warning("%s", warning)
+    return _serve(settings)
+
+
+def _serve(settings: Settings) -> int:
+    from ota_http_server.app import Host, create_app, open_stores
+    from ota_http_server.server.serving import serve
+
+    settings.firmware_path.mkdir(parents=True, exist_ok=True)
+    stores = open_stores(settings)
+    _warn(settings, stores)
+    tls = _Tls(settings)
+
+    def make_app(process: "Process") -> "WsgiApp":
+        host = Host(process.stopping, process.in_thread, process.in_writer)
+        return create_app(settings, host)
+
+    LOG.info("data lies in %s", settings.data_dir.absolute())
+    return serve(make_app, _options(settings, tls), _hooks(settings, stores, tls))
+
+
+class _Tls:
+    """The certificate to show: the one configured, or our own, kept fresh."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.on = not settings.no_certs
+        self.certificate: Path | None = None
+        self.key: Path | None = None
+        if not self.on:
+            return
+        if settings.cert is not None:
+            self.certificate, self.key = settings.cert, settings.key
+        else:
+            files = self._own()
+            self.certificate, self.key = files.server_cert, files.server_key
+            LOG.info("boards trust this server by %s", files.ca_cert.absolute())
+        self._inspect()
+
+    def renew(self) -> None:
+        """Makes our own certificate anew when it is due; the server notices the changed file."""
+        if self.on and self._settings.cert is None:
+            try:
+                self._own()
+            except (Misconfigured, Refusal, OSError) as error:
+                LOG.error("the certificate was not renewed: %s", error)
+
+    def _own(self) -> "TlsFiles":
+        from ota_http_server.operations.prepare import Places, start_lock
+        from ota_http_server.security.certificates import ensure_own
+        from ota_http_server.security.hosts import host_names
+
+        places = Places(self._settings.data_dir)
+        names = host_names()
+        with start_lock(places.data):
+            return ensure_own(places.tls, names, datetime.now(UTC))
+
+    def _inspect(self) -> None:
+        from ota_http_server.security.inspection import inspect_pair, warnings
+
+        if self.certificate is not None and self.key is not None:
+            for warning in warnings(inspect_pair(self.certificate, self.key, datetime.now(UTC))):
+                LOG.warning("%s", warning)
+
+
+def _options(settings: Settings, tls: _Tls) -> "ServerOptions":
+    from ota_http_server.server.options import ServerOptions
+
+    return ServerOptions(
+        host=settings.host,
+        port=settings.port,
+        workers=settings.worker_count,
+        certificate=tls.certificate,
+        key=tls.key,
+        worker_connections=settings.worker_connections,
+        backlog=settings.backlog,
+        header_seconds_max=settings.header_seconds_max,
+        handshake_seconds_max=settings.handshake_seconds_max,
+        body_seconds_max=settings.body_seconds_max,
+        keep_alive_seconds=settings.keep_alive_seconds,
+        send_stall_seconds_max=settings.send_stall_seconds_max,
+        stop_delay_seconds=settings.stop_delay_seconds,
+        stop_seconds_max=settings.stop_seconds_max,
+        connections_per_address_max=settings.connections_per_address_max,
+        connections_max=settings.connections_max,
+        trusted_proxies=settings.trusted_proxies,
+    )
+
+
+def _hooks(settings: Settings, stores: "Stores", tls: _Tls) -> "Hooks":
+    from ota_http_server.operations.run_server import note_start, note_stop
+    from ota_http_server.server.options import Hooks
+
+    renewed = [0.0]
+
+    def started() -> None:
+        note_start(stores.database, stores.journal, settings.port)
+        # The workers are forked next: no connection of ours may go along.
+        stores.database.close()
+        scheme = "https" if tls.on else "http"
+        LOG.info("serving %s://%s:%d", scheme, settings.host, settings.port)
+
+    def tick() -> None:
+        now = datetime.now(UTC).timestamp()
+        if abs(now - renewed[0]) > RENEW_SECONDS:
+            renewed[0] = now
+            tls.renew()
+
+    def stopped() -> None:
+        try:
+            note_stop(stores.database, stores.journal, settings.port)
+        except Refusal as refusal:
+            LOG.error("the stop is not in the audit log: %s", refusal.detail)
+        stores.database.close()
+        LOG.info("stopped")
+
+    return Hooks(started, tick, stopped)
+
+
+def _warn(settings: Settings, stores: "Stores") -> None:
+    """Says loudly, once, what is unsafe about this start; never a secret's value."""
+    from ota_http_server.operations.check_safety import unsafe
+
+    for warning in unsafe(
+        stores.secrets,
+        algorithm=settings.jwt_alg,
+        tokens_off=settings.no_jwt,
+        plain_http=settings.no_certs,
+        public=is_public(settings.host),
+    ):
+        LOG.warning("%s", warning)
+    if settings.jwt_secret is None:
+        LOG.info("tokens are signed by the secret in %s", stores.places.jwt_secret)
+    if settings.admin_secret is None:
+        LOG.info("the admin secret lies in %s", stores.places.admin_secret)
+
+
+def is_public(host: str) -> bool:
+    """Whether others than this host can reach the address that is listened on."""
+    try:
+        return not ip_address(host).is_loopback
+    except ValueError:
+        return host != "localhost"

@@ -1,0 +1,113 @@
+"""`ota_http_server settings`: what is in force here, and the reference page made from the knobs."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from ota_http_server.cli.options import common_options
+from ota_http_server.settings import Knob, Settings, env_name, knobs, shown
+
+
+@click.command()
+@click.option("--markdown", is_flag=True, help="Print the reference page of all settings.")
+@click.option("--example", is_flag=True, help="Print a config.toml with every knob commented out.")
+@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@common_options
+def settings(settings: Settings, markdown: bool, example: bool, as_json: bool) -> None:
+    """Show the settings in force, of all four levels; secrets only as set or not."""
+    if markdown:
+        click.echo(reference(), nl=False)
+    elif example:
+        click.echo(example_file(), nl=False)
+    elif as_json:
+        click.echo(json.dumps(shown(settings), indent=2))
+    else:
+        for key, value in shown(settings).items():
+            click.echo(f"{key:<28} {value}")
+
+
+def reference() -> str:
+    """`docs/reference/settings.md`."""
+    lines = [
+        "# Settings",
+        "",
+        "Four levels, each overriding the one before: defaults, `config.toml` (table"
+        " `[parameters]`), environment, command line. All are read at start only. Relative paths"
+        " count from the working folder, `firmware_dir` from `www_dir`. Each secret's environment"
+        " name has a variant with `_FILE` that names a file to read it from. In the environment an"
+        " empty value counts as not set, and a truth is true/false, 1/0, yes/no or on/off.",
+        "",
+        "This page is made from the code: `ota_http_server settings --markdown`.",
+    ]
+    for group in dict.fromkeys(knob.group for _, knob in knobs().values()):
+        lines += [
+            "",
+            f"## {group}",
+            "",
+            "| key in `config.toml` | option | environment | default | meaning |",
+            "|---|---|---|---|---|",
+        ]
+        for key, (field, knob) in knobs().items():
+            if knob.group == group:
+                lines.append(_row(key, field.type, field.default, knob))
+    return "\n".join(lines) + "\n"
+
+
+def _row(key: str, kind: object, default: object, knob: Knob) -> str:
+    option = f"`--{key.replace('_', '-')}`"
+    if kind is bool:
+        name = key.replace("_", "-")
+        opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
+        option += f" / `--{opposite}`"
+    meaning = knob.meaning + _bounds(knob)
+    cells = (f"`{key}`", option, f"`{env_name(key, knob)}`", _default(default, knob), meaning)
+    return f"| {' | '.join(cells)} |"
+
+
+def _bounds(knob: Knob) -> str:
+    if knob.choices:
+        return ": " + ", ".join(f"`{choice}`" for choice in knob.choices)
+    if knob.most is not None:
+        return f" ({knob.least:g} to {knob.most:g})"
+    return ""
+
+
+def _default(default: object, knob: Knob) -> str:
+    return knob.shown_default or f"`{_toml(default)}`"
+
+
+def example_file() -> str:
+    """`config.toml` with every knob commented out."""
+    lines = [
+        "# Every setting of ota_http_server, each with its default and commented out.",
+        "# Environment and command line override what stands here; secrets are better there.",
+        "# The page docs/reference/settings.md has the names of all levels.",
+        "",
+        "[parameters]",
+    ]
+    for group in dict.fromkeys(knob.group for _, knob in knobs().values()):
+        lines += ["", f"# --- {group}"]
+        for key, (field, knob) in knobs().items():
+            if knob.group == group:
+                lines += [f"# {knob.meaning}{_bounds(knob).replace('`', '')}"]
+                lines += [f"#{key} = {_example(field.type, field.default, knob)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _example(kind: object, default: object, knob: Knob) -> str:
+    if default is not None:
+        return _toml(default)
+    value = "2" if int in get_args(kind) else '""'
+    return f"{value}  # default: {(knob.shown_default or '').replace('`', '')}"
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, tuple):
+        return "[]"
+    return json.dumps(str(value.as_posix() if isinstance(value, Path) else value))

@@ -1,0 +1,25 @@
+"""What is unsafe about the way a server is set up, in sentences that name no secret."""
+
+from ota_http_server.operations.prepare import Secrets
+from ota_http_server.security.secrets import equal_secrets, weaknesses
+from ota_http_server.security.tokens import SECRET_BYTES_MIN
+
+ADMIN_SECRET_BYTES_MIN = 16  # 128 bits of a random one; it is typed by people, so no more
+
+
+def unsafe(
+    secrets: Secrets, *, algorithm: str, tokens_off: bool, plain_http: bool, public: bool
+) -> list[str]:
+    """One sentence for each danger; an empty list if there is none."""
+    said = weaknesses("jwt_secret", secrets.jwt, SECRET_BYTES_MIN[algorithm])
+    said += weaknesses("admin_secret", secrets.admin, ADMIN_SECRET_BYTES_MIN)
+    said += equal_secrets({"jwt_secret": secrets.jwt, "admin_secret": secrets.admin})
+    if tokens_off:
+        reach = "everybody who reaches this server" if public else "every program on this host"
+        said.append(f"no_jwt: {reach} can download every image without a token")
+    if plain_http and public:
+        said.append(
+            "no_certs on an address that others reach: tokens, the admin secret and images can be"
+            " read and changed on the way; let a proxy do TLS and listen on 127.0.0.1"
+        )
+    return said
