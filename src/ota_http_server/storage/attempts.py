@@ -63,13 +63,13 @@ class Attempts:
             statement.on_conflict_do_update(index_elements=[attempts.c.network], set_=values)
         )
 
-    def forget(self, before: int) -> None:
-        """Drops networks that neither failed, waited nor succeeded since."""
+    def forget(self, failed_before: int, succeeded_before: int) -> None:
+        """Drops networks about which there is nothing left to know."""
         self._connection.execute(
             delete(attempts).where(
-                attempts.c.failed_at < before,
-                attempts.c.blocked_until < before,
-                attempts.c.succeeded_at < before,
+                attempts.c.failed_at < failed_before,
+                attempts.c.blocked_until < failed_before,
+                attempts.c.succeeded_at < succeeded_before,
             )
         )
 

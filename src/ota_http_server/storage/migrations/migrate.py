@@ -21,7 +21,7 @@ from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.storage.database import engine_for
 from ota_http_server.storage.turns import Turn, take_turn
 
-STEPS = Path(__file__).parent / "migrations"
+STEPS = Path(__file__).parent
 TURN_SECONDS_MAX = 120  # another host may be migrating; a big table takes its time
 
 

@@ -1,0 +1,5 @@
+"""Rows in tests are real: SQLite and PostgreSQL."""
+
+from tests.storage.fixtures import clock, database, database_url, empty_url
+
+__all__ = ["clock", "database", "database_url", "empty_url"]

