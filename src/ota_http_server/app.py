@@ -57,7 +57,11 @@ Run = Callable[[Callable[[], Any]], Any]
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """What the process that runs the application lends it. The defaults suit any WSGI server."""
+    """What the process that runs the application lends it. The defaults suit any WSGI server.
+
+    Work given to one of the two must not give work to the other: it would wait in a thread that
+    gevent does not know how to wake.
+    """
 
     stopping: Callable[[], bool] = lambda: False
     in_thread: Run = run_here

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from ota_http_server.domain.errors import NotFound, Unavailable
+from ota_http_server.domain.errors import NotFound, TooLarge, Unavailable, Unfit
 from ota_http_server.domain.identity import Identity
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
@@ -62,7 +62,7 @@ class Download:
     ) -> Found:
         """The image under this name. `from_zero(size)` says whether its first byte is asked for.
 
-        Raises `NotFound`, `Unfit` for a damaged image, `TooLarge` for one beyond the limit.
+        Raises `NotFound`, with the reason where the file is there but is not served.
         """
         current = self.find(caller, project, name)
         if from_zero(current.image.size):
@@ -75,7 +75,11 @@ class Download:
         """What the name holds now, if this caller may see it."""
         if not caller.may_see(project) or not self._collection.has(project):
             raise NotFound(NO_SUCH_PROJECT)
-        return self._collection.find(project, name)
+        try:
+            return self._collection.find(project, name)
+        except (Unfit, TooLarge) as refusal:
+            # To a device a damaged image is not there; who drops images reads why.
+            raise NotFound(f"{name} is not served: {refusal.detail}") from refusal
 
     def immutable(self, caller: Identity, project: str, name: str, digest_start: str) -> Found:
         """The image of this digest under this name: the one there now, or the one begun."""

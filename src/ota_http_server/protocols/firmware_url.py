@@ -65,7 +65,7 @@ class FirmwareUrl:
         place, path_token = _parsed(request.path[len(self.prefix) :])
         # Who calls comes first: a stranger's request costs no look at any file.
         caller = self._callers.identify(request, path_token)
-        if caller.credential:
+        if caller.subject:
             request.trust_connection()
         if place is None:
             raise NotFound(NO_SUCH_PROJECT)

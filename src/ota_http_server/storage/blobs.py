@@ -55,7 +55,20 @@ class Partial:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Bytes already written, for whoever must know what they are before they are kept."""
-        return os.pread(self._fd, length, offset)
+        os.lseek(self._fd, offset, os.SEEK_SET)
+        block = os.read(self._fd, length)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        return block
+
+    def finish(self) -> None:
+        """Makes the bytes last and closes the file: Windows renames no open one."""
+        os.fsync(self._fd)
+        self.close()
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
     @property
     def blob(self) -> Blob:
@@ -91,10 +104,11 @@ class Blobs:
             fd = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
             )
+            partial = Partial(path, fd, bytes_max)
             try:
-                yield Partial(path, fd, bytes_max)
+                yield partial
             finally:
-                os.close(fd)
+                partial.close()
                 with suppress(FileNotFoundError):
                     path.unlink()
 
@@ -105,11 +119,7 @@ class Blobs:
         with _room():
             self._make_folder(target.parent)
             self._share(partial.path, 0o640)
-            descriptor = os.open(partial.path, os.O_RDWR)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            partial.finish()
             partial.path.replace(target)
             fsync_folder(target.parent)
         return blob
