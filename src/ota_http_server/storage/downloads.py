@@ -3,14 +3,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, select
 
 from ota_http_server.storage.schema import begun
+from ota_http_server.storage.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """This credential began this image under this name at this second."""
+    """This credential began this image under this name."""
 
     credential: bytes
     project: str
@@ -18,7 +19,8 @@ class Beginning:
     sha256: str
     modified_at: int
     """The file's mtime then, which stays this download's Last-Modified."""
-    at: int
+    at_ms: int
+    """When, in milliseconds: of two the later one counts."""
 
 
 class Downloads:
@@ -40,23 +42,28 @@ class Downloads:
         )
 
     def begin(self, beginnings: Iterable[Beginning]) -> None:
-        """The latest beginning of each credential and name counts."""
-        for one in beginnings:
-            self._connection.execute(
-                delete(begun).where(
-                    begun.c.credential == one.credential,
-                    begun.c.project == one.project,
-                    begun.c.name == one.name,
-                )
+        """The latest beginning of each credential and name counts, in whatever order they come."""
+        for one in sorted(beginnings, key=lambda one: (one.credential, one.project, one.name)):
+            insert = insert_into(
+                self._connection,
+                begun,
+                credential=one.credential,
+                project=one.project,
+                name=one.name,
+                sha256=one.sha256,
+                modified_at=one.modified_at,
+                at_ms=one.at_ms,
             )
+            new = insert.excluded
             self._connection.execute(
-                insert(begun).values(
-                    credential=one.credential,
-                    project=one.project,
-                    name=one.name,
-                    sha256=one.sha256,
-                    modified_at=one.modified_at,
-                    at=one.at,
+                insert.on_conflict_do_update(
+                    index_elements=["credential", "project", "name"],
+                    set_={
+                        "sha256": new.sha256,
+                        "modified_at": new.modified_at,
+                        "at_ms": new.at_ms,
+                    },
+                    where=begun.c.at_ms <= new.at_ms,
                 )
             )
 
@@ -64,5 +71,5 @@ class Downloads:
         """Images that a running download may still need."""
         return set(self._connection.scalars(select(begun.c.sha256).distinct()))
 
-    def forget(self, before: int) -> None:
-        self._connection.execute(delete(begun).where(begun.c.at < before))
+    def forget(self, before_ms: int) -> None:
+        self._connection.execute(delete(begun).where(begun.c.at_ms < before_ms))

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from ota_http_server.storage.schema import files
+from ota_http_server.storage.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +56,24 @@ class Files:
     def put(self, project: str, name: str, sha256: str, look: Look, at: int) -> File:
         """Says what the name holds now. Other bytes under an old name count as newly seen."""
         known = self.get(project, name)
-        values = {
-            "sha256": sha256,
+        how_it_looks = {
             "inode": str(look.inode),
             "size": look.size,
             "mtime_ns": look.mtime_ns,
             "ctime_ns": look.ctime_ns,
         }
         if known is not None and known.sha256 == sha256:
-            self._connection.execute(update(files).where(files.c.id == known.id).values(values))
+            self._connection.execute(
+                update(files).where(files.c.id == known.id).values(how_it_looks)
+            )
             return replace(known, look=look)
         if known is not None:
             self.remove(project, name)
+        values = {"sha256": sha256, "collected_at": at, **how_it_looks}
         row = self._connection.execute(
-            insert(files)
-            .values(project=project, name=name, collected_at=at, **values)
+            insert_into(self._connection, files, project=project, name=name, **values)
+            # Another process may have read the same file in the same moment.
+            .on_conflict_do_update(index_elements=["project", "name"], set_=values)
             .returning(files)
         ).one()
         return _file(row)

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, select
 
 from ota_http_server.storage.schema import images
+from ota_http_server.storage.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +45,20 @@ class Images:
 
     def add(self, image: Image, at: int) -> None:
         """Adds the row unless it is there: bytes with the same name are the same bytes."""
-        if self.get(image.sha256) is None:
-            self._connection.execute(
-                insert(images).values(
-                    sha256=image.sha256,
-                    size=image.size,
-                    md5=image.md5,
-                    format=image.format,
-                    version=image.version,
-                    project=image.project,
-                    header=json.dumps(dict(image.header), sort_keys=True),
-                    collected_at=at,
-                )
-            )
+        self._connection.execute(
+            insert_into(
+                self._connection,
+                images,
+                sha256=image.sha256,
+                size=image.size,
+                md5=image.md5,
+                format=image.format,
+                version=image.version,
+                project=image.project,
+                header=json.dumps(dict(image.header), sort_keys=True),
+                collected_at=at,
+            ).on_conflict_do_nothing(index_elements=["sha256"])
+        )
 
 
 def _image(row: Row[tuple[object, ...]]) -> Image:
