@@ -24,13 +24,14 @@ OPAQUE = ImageFacts(format="opaque")
         b"",
         b"\xe9",
         b"hello",
-        SAMPLE[:35],
-        SAMPLE[:32] + bytes(len(SAMPLE) - 32),  # a bootloader has no such descriptor
+        SAMPLE[:31],
         b"\xe9\x00" + SAMPLE[2:],
         b"\xe9\x11" + SAMPLE[2:],
         SAMPLE[:12] + b"\x34\x12" + SAMPLE[14:],  # a chip of the future
         b"\xea" + SAMPLE[1:],
-        b"\x1f\x8b" + bytes(300),
+        b"PK is no archive",
+        b"<xml/>",
+        b"S1",
     ],
 )
 def test_what_no_reader_recognises_is_opaque(content):

@@ -8,7 +8,7 @@ from hashlib import sha256, shake_128
 from struct import error as StructError
 
 from ota_http_server.domain.errors import Invalid
-from ota_http_server.domain.esp_layout import (
+from ota_http_server.domain.formats.esp_layout import (
     CHECKSUM_BLOCK_BYTES,
     CHECKSUM_SEED,
     CHIPS,

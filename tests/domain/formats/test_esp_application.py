@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ota_http_server.domain.errors import Invalid, Unfit
-from ota_http_server.domain.esp_layout import CHIPS
+from ota_http_server.domain.formats.esp_layout import CHIPS
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.image import BytesSource, Damaged, ImageFacts, Incomplete, read_image
 

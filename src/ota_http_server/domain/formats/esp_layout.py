@@ -49,5 +49,18 @@ SIGNATURE_SECTOR_BYTES = 4096  # Secure Boot v2: a sector with up to three block
 SIGNATURE_BLOCK = Struct("<BB1194xI16x")  # magic, version, CRC-32 of what stands before it
 SIGNATURE_BLOCKS_MAX = 3
 SIGNATURE_MAGIC = 0xE7
-SIGNATURE_VERSIONS = (2, 3)  # RSA-3072, ECDSA
+SIGNATURE_RSA = 2  # RSA-3072 with PSS
+SIGNATURE_ECDSA = 3
+SIGNATURE_SHA384 = 1  # the third byte of an ECDSA block; 0 is SHA-256
 SIGNATURE_CHECKED_BYTES = 1196
+SIGNATURE_V1_BYTES = 68  # version 0 and a signature
+
+BOOTLOADER_DESCRIPTOR_MAGIC = 80  # ESP_BOOTLOADER_DESC_MAGIC_BYTE
+# magic, -, secure version, version, IDF version, date and time, -
+BOOTLOADER_DESCRIPTOR = Struct("<B2sBI32s24s16s")
+
+PARTITION_MAGIC = b"\xaa\x50"
+PARTITION_DIGEST_MAGIC = b"\xeb\xeb"
+PARTITION = Struct("<2sBBII16sI")  # magic, type, subtype, offset, length, label, flags
+PARTITION_TABLE_AT = 0x8000  # CONFIG_PARTITION_TABLE_OFFSET, which hardly anybody changes
+PARTITION_TABLE_BYTES = 0xC00
