@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ota_http_server.domain.errors import Invalid, Unfit
-from ota_http_server.domain.formats.esp_layout import CHIPS
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.formats.esp_layout import CHIPS
 from ota_http_server.domain.image import BytesSource, Damaged, ImageFacts, Incomplete, read_image
 
 SAMPLE = esp_application(version="1.4.0", project="lamp", chip="esp32s3", payload_bytes=1000)

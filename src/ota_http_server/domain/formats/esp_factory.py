@@ -5,6 +5,8 @@ The partition table lies at 0x8000, the bootloader before it: at 0 (C3, S3, C6, 
 and S2, FF before it) or 0x2000 (P4, C5).
 """
 
+from dataclasses import replace
+
 from ota_http_server.domain.formats import esp_application, esp_bootloader
 from ota_http_server.domain.formats.esp_layout import (
     MAGIC,
@@ -12,15 +14,12 @@ from ota_http_server.domain.formats.esp_layout import (
     PARTITION_TABLE_AT,
     PARTITION_TABLE_BYTES,
 )
-from ota_http_server.domain.formats.esp_partitions import (
-    APPLICATION_TYPE,
-    Partition,
-    partition_facts,
-    partitions_of,
-)
-from ota_http_server.domain.image_facts import ImageFacts, ImageSource, Part
+from ota_http_server.domain.formats.esp_partitions import Table, table_of
+from ota_http_server.domain.formats.reading import whole
+from ota_http_server.domain.image_facts import Damaged, ImageFacts, ImageSource, Part
 
 FORMAT = "esp-factory"
+APPLICATION_HEAD_BYTES = 64
 BOOTLOADERS_AT = (0, 0x1000, 0x2000)
 
 
@@ -34,22 +33,19 @@ def read(source: ImageSource) -> ImageFacts:
     """Bootloader, table and the first application are checked like images of their own."""
     start = _bootloader_at(source.read_at(0, PARTITION_TABLE_AT)) or 0
     bootloader = esp_bootloader.read(Part(source, start, PARTITION_TABLE_AT - start))
-    partitions = partitions_of(Part(source, PARTITION_TABLE_AT, PARTITION_TABLE_BYTES))
-    application = _application(source, partitions)
-    return ImageFacts(
+    table = table_of(Part(source, PARTITION_TABLE_AT, PARTITION_TABLE_BYTES))
+    end, application = _application(source, table)
+    if application.chip not in (None, bootloader.chip):
+        raise Damaged(
+            f"its bootloader is for {bootloader.chip}, its application for {application.chip}"
+        )
+    return replace(
+        application,
         format=FORMAT,
-        version=application.version if application else None,
-        project=application.project if application else None,
-        header=dict(bootloader.header)
-        | (dict(application.header) if application else {})
-        | partition_facts(partitions),
+        length=end,
+        header=dict(bootloader.header) | dict(application.header) | table.facts(),
         kind="factory",
         chip=bootloader.chip,
-        min_chip_revision=bootloader.min_chip_revision,
-        max_chip_revision=bootloader.max_chip_revision,
-        secure_version=application.secure_version if application else None,
-        appended_sha256=application.appended_sha256 if application else None,
-        elf_sha256=application.elf_sha256 if application else None,
     )
 
 
@@ -60,11 +56,16 @@ def _bootloader_at(head: bytes) -> int | None:
     return None
 
 
-def _application(source: ImageSource, partitions: list[Partition]) -> ImageFacts | None:
-    """Of the first application's partition that holds one."""
-    for partition in partitions:
-        if partition.type == APPLICATION_TYPE:
-            part = Part(source, partition.offset, partition.length)
-            if esp_application.recognises(part.read_at(0, 64)):
-                return esp_application.read(part)
-    return None
+def _application(source: ImageSource, table: Table) -> tuple[int, ImageFacts]:
+    """Where the first application that is there ends, and what it is.
+
+    There may be none, but one place for it must be there: else the image was cut before it.
+    """
+    for partition in table.applications:
+        part = Part(source, partition.offset, partition.length)
+        if esp_application.recognises(part.read_at(0, APPLICATION_HEAD_BYTES)):
+            facts = esp_application.read(part)
+            return partition.offset + (facts.length or 0), facts
+    places = [partition.offset + APPLICATION_HEAD_BYTES for partition in table.applications]
+    end = max(PARTITION_TABLE_AT + table.length, min(places, default=0))
+    return whole(source, end), ImageFacts(format=FORMAT)

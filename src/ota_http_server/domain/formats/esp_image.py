@@ -122,9 +122,10 @@ def layout_of(source: ImageSource, header_bytes: int, descriptor_bytes: int = 0)
             raise Damaged(
                 f"segment {number} of {segment_count} has an impossible length of {length} bytes"
             )
-        if number == 1 and length < descriptor_bytes:
+        if number == 1:
+            first_segment_bytes = length
+        if first_segment_bytes < descriptor_bytes:
             raise Damaged(f"the first segment's {length} bytes cannot hold the descriptor")
-        first_segment_bytes = first_segment_bytes or length
     checksum_at = at | (CHECKSUM_BLOCK_BYTES - 1)
     frame.append(exactly(source, at, checksum_at - at))
     return Layout(b"".join(frame), checksum_at, first_segment_bytes)

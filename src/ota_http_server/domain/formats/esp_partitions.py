@@ -17,7 +17,7 @@ from ota_http_server.domain.formats.reading import incomplete, text
 from ota_http_server.domain.image_facts import Damaged, Fact, ImageFacts, ImageSource
 
 FORMAT = "esp-partition-table"
-APPLICATION_TYPE = 0
+APPLICATION = 0  # the other kind is data
 FLASH_BYTES_MAX = 2**30  # more than any
 
 
@@ -26,10 +26,29 @@ class Partition:
     """One entry; offset and length in bytes."""
 
     label: str
-    type: int
+    kind: int
     subtype: int
     offset: int
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All entries, in their order."""
+
+    partitions: tuple[Partition, ...]
+    length: int
+    """In bytes, with the entry that ends it."""
+
+    def facts(self) -> dict[str, Fact]:
+        """The smallest slot decides whether an application can be updated at all."""
+        facts: dict[str, Fact] = {"partitions": ", ".join(p.label for p in self.partitions)}
+        slots = [p.length for p in self.applications]
+        return facts | ({"smallest_app_partition_bytes": min(slots)} if slots else {})
+
+    @property
+    def applications(self) -> tuple[Partition, ...]:
+        return tuple(p for p in self.partitions if p.kind == APPLICATION)
 
 
 def recognises(head: bytes) -> bool:
@@ -42,35 +61,35 @@ def recognises(head: bytes) -> bool:
 
 def read(source: ImageSource) -> ImageFacts:
     """Which partitions there are."""
-    partitions = partitions_of(source)
-    return ImageFacts(format=FORMAT, header=partition_facts(partitions), kind="partition-table")
+    table = table_of(source)
+    return ImageFacts(
+        format=FORMAT, length=table.length, header=table.facts(), kind="partition-table"
+    )
 
 
-def partition_facts(partitions: list[Partition]) -> dict[str, Fact]:
-    """The largest image that fits into each slot decides whether an update fits at all."""
-    facts: dict[str, Fact] = {"partitions": ", ".join(p.label for p in partitions)}
-    slots = [p.length for p in partitions if p.type == APPLICATION_TYPE]
-    return facts | ({"smallest_app_partition_bytes": min(slots)} if slots else {})
-
-
-def partitions_of(source: ImageSource) -> list[Partition]:
-    """The entries of the table that lies at the beginning; `Damaged` if its MD5 is wrong."""
-    table = source.read_at(0, PARTITION_TABLE_BYTES)
+def table_of(source: ImageSource) -> Table:
+    """The table that lies at the beginning; `Damaged` if its MD5 is wrong."""
+    content = source.read_at(0, PARTITION_TABLE_BYTES)
     partitions: list[Partition] = []
-    for at in range(0, len(table), PARTITION.size):
-        entry = table[at : at + PARTITION.size]
-        if entry.startswith(PARTITION_DIGEST_MAGIC):
-            if entry[16:] != md5(table[:at], usedforsecurity=False).digest():
-                raise Damaged("wrong MD5: the entries of the partition table were changed")
-            return partitions
-        if entry == b"\xff" * PARTITION.size:
-            return partitions
+    for at in range(0, len(content), PARTITION.size):
+        entry = content[at : at + PARTITION.size]
         if len(entry) < PARTITION.size:
-            raise incomplete(len(table), f"at least {at + PARTITION.size}")
-        if not entry.startswith(PARTITION_MAGIC):
-            raise Damaged(f"entry {len(partitions) + 1} of the partition table is none")
-        _, type_, subtype, offset, length, label, _ = PARTITION.unpack(entry)
-        partitions.append(Partition(text(label), type_, subtype, offset, length))
-    if len(table) < PARTITION_TABLE_BYTES:
-        raise incomplete(len(table), PARTITION_TABLE_BYTES)
-    return partitions
+            break
+        end = Table(tuple(partitions), at + PARTITION.size)
+        if entry == b"\xff" * PARTITION.size:
+            return end
+        if entry.startswith(PARTITION_DIGEST_MAGIC):
+            if entry[16:] != md5(content[:at], usedforsecurity=False).digest():
+                raise Damaged("wrong MD5: the entries of the partition table were changed")
+            return end
+        partitions.append(_partition(entry, at))
+    if len(content) < PARTITION_TABLE_BYTES:
+        raise incomplete(len(content), f"at least {len(content) + 1}")
+    return Table(tuple(partitions), PARTITION_TABLE_BYTES)
+
+
+def _partition(entry: bytes, at: int) -> Partition:
+    magic, kind, subtype, offset, length, label, _ = PARTITION.unpack(entry)
+    if magic != PARTITION_MAGIC:
+        raise Damaged(f"there is no entry of the partition table at {at}, where one should be")
+    return Partition(text(label), kind, subtype, offset, length)

@@ -36,7 +36,8 @@ def recognises(head: bytes) -> bool:
 
 def read(source: ImageSource) -> ImageFacts:
     """Name and device types of the artifact; the manifest must fit the header beside it."""
-    found = {member.name: member for member in tar.members(source)}
+    members = list(tar.members(source))
+    found = {member.name: member for member in members}
     header = next((m for name, m in found.items() if name.startswith("header.tar")), None)
     if header is None:
         raise Damaged("the artifact has no header")
@@ -49,6 +50,7 @@ def read(source: ImageSource) -> ImageFacts:
     facts: dict[str, Fact] = {"members": len(found), "signed": "manifest.sig" in found}
     return ImageFacts(
         format=FORMAT,
+        length=members[-1].next_at + tar.END_BYTES,
         version=artifact_name,
         header=facts | ({"artifact_name": artifact_name} if artifact_name else {}),
         kind="bundle",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from ota_http_server.domain.formats.cpio import MAGICS, TRAILER, Member, members, verified
 from ota_http_server.domain.formats.libconfig import Group, Value, read_settings
-from ota_http_server.domain.formats.reading import exactly, printable
+from ota_http_server.domain.formats.reading import exactly, printable, whole
 from ota_http_server.domain.image_facts import Damaged, Fact, ImageFacts, ImageSource
 
 FORMAT = "swupdate"
@@ -37,7 +37,7 @@ def read(source: ImageSource) -> ImageFacts:
     version = _version(software)
     return ImageFacts(
         format=FORMAT,
-        length=found[-1].end,
+        length=whole(source, found[-1].end),
         version=version,
         header=_facts(found, software, version),
         kind="bundle",

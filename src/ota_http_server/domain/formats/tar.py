@@ -9,6 +9,7 @@ from ota_http_server.domain.formats.reading import exactly, text, whole
 from ota_http_server.domain.image_facts import Damaged, ImageSource
 
 BLOCK_BYTES = 512
+END_BYTES = 2 * BLOCK_BYTES  # of zeros
 MEMBERS_MAX = 1000
 NAME = slice(0, 100)
 SIZE = slice(124, 136)
@@ -33,11 +34,12 @@ class Member:
 
 
 def members(source: ImageSource) -> Iterator[Member]:
-    """All members up to the block of zeros behind the last one."""
+    """All members; two blocks of zeros must follow the last one."""
     at = 0
     for _ in range(MEMBERS_MAX):
         header = exactly(source, at, BLOCK_BYTES)
         if not any(header):
+            whole(source, at + END_BYTES)
             return
         member = _member(header, at)
         at = whole(source, member.next_at)
