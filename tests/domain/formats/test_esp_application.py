@@ -1,5 +1,4 @@
 import hashlib
-import zlib
 
 import pytest
 from hypothesis import given
@@ -9,6 +8,7 @@ from ota_http_server.domain.errors import Invalid, Unfit
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.formats.esp_layout import CHIPS
 from ota_http_server.domain.image import BytesSource, Damaged, ImageFacts, Incomplete, read_image
+from tests.domain.formats.samples import signed
 
 SAMPLE = esp_application(version="1.4.0", project="lamp", chip="esp32s3", payload_bytes=1000)
 CHECKSUM_AT = len(SAMPLE) - 33
@@ -207,26 +207,56 @@ def test_what_follows_an_image_is_allowed():
     assert facts.header["secure_boot_v2_blocks"] == 0
 
 
-def signature_block(version=2):
-    body = bytes([0xE7, version]) + b"\x5a" * 1194
-    return body + zlib.crc32(body).to_bytes(4, "little") + bytes(16)
-
-
 @pytest.mark.parametrize(
-    ("sector", "count"),
-    [
-        (signature_block(), 1),
-        (signature_block(3) + signature_block(3), 2),
-        (signature_block() * 3, 3),
-        (signature_block(1), 0),
-        (changed(signature_block(), 500, b"\0"), 0),
-        (signature_block()[:-1], 0),
-    ],
+    ("kind", "blocks", "named"),
+    [("rsa", 1, "rsa-3072"), ("p256", 2, "ecdsa-p256"), ("p384", 3, "ecdsa-p384")],
 )
-def test_intact_secure_boot_blocks_in_the_sector_behind_the_image_are_counted(sector, count):
-    signed = SAMPLE.ljust(4096, b"\xff") + sector
+def test_signatures_in_the_sector_behind_the_image_are_counted_and_their_kind_is_named(
+    kind, blocks, named
+):
+    facts = read(signed(SAMPLE, kind, blocks))
 
-    assert read(signed).header["secure_boot_v2_blocks"] == count
+    assert facts.length == len(SAMPLE)
+    assert facts.header["secure_boot_v2_blocks"] == blocks
+    assert facts.header["secure_boot_v2_kind"] == named
+
+
+def test_an_image_that_was_changed_after_it_was_signed_is_damaged():
+    at_filling = len(SAMPLE) + 1
+
+    with pytest.raises(Damaged, match="sign the image again"):
+        read(changed(signed(SAMPLE), at_filling, b"\0"))
+
+
+@pytest.mark.parametrize("at", [0, 1, 500, 1199])
+def test_a_signature_block_that_is_not_intact_is_none(at):
+    facts = read(changed(signed(SAMPLE), 4096 + at, b"\x77"))
+
+    assert facts.header["secure_boot_v2_blocks"] == 0
+
+
+def test_a_cut_signature_block_is_none():
+    assert read(signed(SAMPLE)[:-1]).header["secure_boot_v2_blocks"] == 0
+
+
+def test_the_appended_signature_of_the_first_secure_boot_is_noticed():
+    facts = read(SAMPLE + bytes(4) + b"\x5a" * 64)
+
+    assert facts.header["secure_boot_v1"] is True
+    assert "secure_boot_v1" not in read(SAMPLE).header
+
+
+def test_what_later_decisions_need_is_typed_beside_the_header():
+    facts = read(
+        esp_application(
+            chip="esp32c6", secure_version=7, min_chip_revision=1, max_chip_revision=99, seed=4
+        )
+    )
+
+    assert (facts.kind, facts.chip, facts.secure_version) == ("application", "esp32c6", 7)
+    assert (facts.min_chip_revision, facts.max_chip_revision) == (1, 99)
+    assert facts.appended_sha256 == facts.header["image_sha256"]
+    assert facts.elf_sha256 == facts.header["elf_sha256"]
 
 
 @pytest.mark.parametrize(
