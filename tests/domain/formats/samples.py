@@ -7,6 +7,7 @@ import struct
 import tarfile
 import zlib
 from hashlib import md5, sha256, sha384
+from hashlib import new as hash_named
 from itertools import count
 
 from ota_http_server.domain.esp8266_sample import esp8266_application
@@ -116,9 +117,7 @@ def mcuboot(
     )
     covered = head.ljust(header, b"\0") + body + area
     names = {0x10: "sha256", 0x11: "sha384", 0x12: "sha512"}
-    import hashlib
-
-    entries = [(kind, hashlib.new(names[kind], covered).digest()) for kind in kinds] + list(extra)
+    entries = [(kind, hash_named(names[kind], covered).digest()) for kind in kinds] + list(extra)
     area = b"".join(struct.pack("<HH", kind, len(value)) + value for kind, value in entries)
     return covered + struct.pack("<HH", 0x6907, len(area) + 4) + area
 

@@ -19,7 +19,7 @@ def test_an_image_names_its_chip_and_counts_its_blocks():
 
 
 def test_a_version_tag_in_the_first_block_is_the_version():
-    tags = uf2_tag(0x650D9D, b"a lamp") + uf2_tag(0x9FC7BC, b"1.2.3")[:12]
+    tags = uf2_tag(0x650D9D, b"a lamp")[:-4] + uf2_tag(0x9FC7BC, b"1.2.3")
 
     assert read(uf2(tags=tags)).version == "1.2.3"
 
