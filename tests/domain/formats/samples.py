@@ -84,9 +84,9 @@ def signed(image, kind="rsa", blocks=1):
     return body + block * blocks
 
 
-def esp8266_plain():
+def esp8266_plain(size=640):
     """One image without eboot and without a CRC."""
-    data = NOISE[:640]
+    data = NOISE[:size]
     checksum = 0xEF
     for byte in data:
         checksum ^= byte

@@ -131,6 +131,10 @@ def test_a_sample_that_no_image_can_be_is_refused(payload_bytes):
         esp8266_application(payload_bytes=payload_bytes)
 
 
+def test_a_segment_may_have_any_length():
+    assert read(esp8266_plain(637)).format == "esp8266-app"
+
+
 def test_the_same_arguments_give_the_same_bytes_and_another_seed_others():
     assert esp8266_application(payload_bytes=64) == esp8266_application(payload_bytes=64)
     assert esp8266_application(payload_bytes=64) != esp8266_application(payload_bytes=64, seed=1)

@@ -23,8 +23,8 @@ from tests.domain.formats.samples import (
 ENVELOPED = der(0x30, bytes.fromhex("06092a864886f70d010703") + der(0xA0, b"\0" * 300))
 
 
-@pytest.fixture(scope="module")
-def signer():
+@pytest.fixture(name="signer", scope="module")
+def a_signer():
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.datetime(2025, 1, 1)

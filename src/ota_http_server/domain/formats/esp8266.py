@@ -1,9 +1,9 @@
 """The reader of ESP8266 images.
 
-The header has 8 bytes, no chip and no digest, and its segments lie where only this chip has memory.
-Arduino's core (and so ESPHome and Tasmota) puts its boot loader first, `eboot`, and the application
-at 0x1000, into whose first segment elf2bin.py writes the size of all and its CRC. ESP8266 images of
-"version 2" begin EA and are recognised only.
+The header has 8 bytes, no chip and no digest; a segment may have any length, and lies where only
+this chip has memory. Arduino's core (and so ESPHome and Tasmota) puts its boot loader first,
+`eboot`, and the application at 0x1000, into whose first segment elf2bin.py writes the size of all
+and its CRC. ESP8266 images of "version 2" begin EA and are recognised only.
 """
 
 from struct import Struct
@@ -43,7 +43,7 @@ def read(source: ImageSource) -> ImageFacts:
     head = exactly(source, 0, BEGINNING.size)
     if head[0] == MAGIC_V2:
         return ImageFacts(format=FORMAT_V2, kind="application", chip=CHIP)
-    first = layout_of(source, HEADER.size)
+    first = layout_of(source, HEADER.size, words_only=False)
     checked(Part(source, 0, first.digest_at), first)
     if BEGINNING.unpack(head)[4] < EBOOT_ENTRY_MIN:
         return _facts(first.digest_at, "checksum_valid")
@@ -52,7 +52,7 @@ def read(source: ImageSource) -> ImageFacts:
     if not _recognises_v1(exactly(source, APPLICATION_AT, BEGINNING.size)):
         raise Damaged("there is no application at 0x1000, behind eboot")
     application = Part(source, APPLICATION_AT, ESP_IMAGE_BYTES_MAX)
-    layout = layout_of(application, HEADER.size)
+    layout = layout_of(application, HEADER.size, words_only=False)
     length = APPLICATION_AT + layout.digest_at
     size, crc = CRC_WORDS.unpack(exactly(source, CRC_AT, CRC_WORDS.size))
     if size != length:  # older cores have other words there

@@ -96,7 +96,7 @@ def verified(source: ImageSource, header: Header, *, descriptor_bytes: int = 0) 
         raise Unfit(
             f"an ESP image has at most {ESP_IMAGE_BYTES_MAX} bytes, this one has {source.size}"
         )
-    layout = layout_of(source, HEADER.size, descriptor_bytes)
+    layout = layout_of(source, HEADER.size, descriptor_bytes=descriptor_bytes)
     end = layout.digest_at + (DIGEST_BYTES if header.digest_appended else 0)
     if end > source.size:
         raise incomplete(source.size, end)
@@ -109,8 +109,13 @@ def verified(source: ImageSource, header: Header, *, descriptor_bytes: int = 0) 
     return Verified(layout, end, appended.hex())
 
 
-def layout_of(source: ImageSource, header_bytes: int, descriptor_bytes: int = 0) -> Layout:
-    """Walk the segments; each must end inside the largest image and inside the file."""
+def layout_of(
+    source: ImageSource, header_bytes: int, *, descriptor_bytes: int = 0, words_only: bool = True
+) -> Layout:
+    """Walk the segments; each must end inside the largest image and inside the file.
+
+    `words_only`: a segment that does not end with a whole word is wrong.
+    """
     frame = [exactly(source, 0, header_bytes)]
     segment_count, first_segment_bytes = frame[0][1], 0
     at = header_bytes
@@ -118,7 +123,7 @@ def layout_of(source: ImageSource, header_bytes: int, descriptor_bytes: int = 0)
         frame.append(exactly(source, at, SEGMENT.size))
         length = SEGMENT.unpack(frame[-1])[1]
         at += SEGMENT.size + length
-        if length % 4 or at > ESP_IMAGE_BYTES_MAX:
+        if (words_only and length % 4) or at > ESP_IMAGE_BYTES_MAX:
             raise Damaged(
                 f"segment {number} of {segment_count} has an impossible length of {length} bytes"
             )

@@ -6,8 +6,8 @@ the sector, public key, signature, CRC-32. Secure Boot v1 appends 68 bytes: 0 an
 signature.
 """
 
+import hashlib
 from collections.abc import Iterator
-from hashlib import sha256, sha384
 from zlib import crc32
 
 from ota_http_server.domain.formats.esp_layout import (
@@ -24,6 +24,7 @@ from ota_http_server.domain.formats.esp_layout import (
 from ota_http_server.domain.formats.reading import blocks
 from ota_http_server.domain.image_facts import Damaged, Fact, ImageSource
 
+DIGEST_AT = 4
 CURVES = {1: "p192", 2: "p256", 3: "p384"}
 
 
@@ -34,15 +35,16 @@ def signature_facts(source: ImageSource, end: int) -> dict[str, Fact]:
     it, and somebody changed it after it was signed.
     """
     sector_at = -(-end // SIGNATURE_SECTOR_BYTES) * SIGNATURE_SECTOR_BYTES
+    digests: dict[str, bytes] = {}
     kinds = []
     for block in _intact_blocks(source, sector_at):
         wide = block[1] == SIGNATURE_ECDSA and block[2] == SIGNATURE_SHA384
-        digest = (sha384 if wide else sha256)()
-        for piece in blocks(source, 0, sector_at):
-            digest.update(piece)
-        if block[4 : 4 + digest.digest_size] != digest.digest():
+        name = "sha384" if wide else "sha256"
+        digest = digests.get(name) or _digest(source, sector_at, name)
+        digests[name] = digest
+        if block[DIGEST_AT : DIGEST_AT + len(digest)] != digest:
             raise Damaged("its signature is for other bytes: sign the image again")
-        kinds.append(_kind(block, 4 + digest.digest_size))
+        kinds.append(_kind(block, DIGEST_AT + len(digest)))
     facts: dict[str, Fact] = {"secure_boot_v2_blocks": len(kinds)}
     if kinds:
         facts["secure_boot_v2_kind"] = kinds[0]
@@ -51,16 +53,21 @@ def signature_facts(source: ImageSource, end: int) -> dict[str, Fact]:
     return facts
 
 
+def _digest(source: ImageSource, end: int, name: str) -> bytes:
+    digest = hashlib.new(name)
+    for block in blocks(source, 0, end):
+        digest.update(block)
+    return digest.digest()
+
+
 def _intact_blocks(source: ImageSource, sector_at: int) -> Iterator[bytes]:
     for number in range(SIGNATURE_BLOCKS_MAX):
         block = source.read_at(sector_at + number * SIGNATURE_BLOCK.size, SIGNATURE_BLOCK.size)
         if len(block) < SIGNATURE_BLOCK.size:
             return
         magic, version, checked = SIGNATURE_BLOCK.unpack(block)
-        intact = checked == crc32(block[:SIGNATURE_CHECKED_BYTES])
-        if magic != SIGNATURE_MAGIC or version not in (SIGNATURE_RSA, SIGNATURE_ECDSA):
-            return
-        if not intact:
+        known = magic == SIGNATURE_MAGIC and version in (SIGNATURE_RSA, SIGNATURE_ECDSA)
+        if not known or checked != crc32(block[:SIGNATURE_CHECKED_BYTES]):
             return
         yield block
 
