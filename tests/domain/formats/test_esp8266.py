@@ -58,7 +58,7 @@ def test_a_signature_may_follow():
 
 @pytest.mark.parametrize("kept", [20, 500, 0x1000, 0x1010, len(SAMPLE) - 1])
 def test_a_cut_image_is_incomplete(kept):
-    with pytest.raises(Incomplete):
+    with pytest.raises(Incomplete, match=f"the file has {kept} bytes"):
         read(SAMPLE[:kept])
 
 

@@ -2,7 +2,7 @@ import gzip
 import lzma
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ota_http_server.domain.errors import Unfit
@@ -114,6 +114,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(st.sampled_from([*KEYS, *HEADER_INFO]), JSON))
 def test_any_header_is_read(info):
     facts = read(mender(info))

@@ -258,8 +258,8 @@ NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=8)
 
 
-@given(st.dictionaries(NAMES, st.lists(TEXTS, max_size=3) | TEXTS, max_size=5), TEXTS)
-def test_what_was_written_down_is_read_back(settings, version):
+@given(st.dictionaries(NAMES, st.lists(TEXTS, max_size=3) | TEXTS, max_size=5))
+def test_what_was_written_down_is_read_back(settings):
     def quoted(text):
         return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 

@@ -75,7 +75,7 @@ def _unpacked(source: ImageSource) -> tuple[bytes, int]:
                 return bytes(unpacked), read_bytes - len(inflating.unused_data)
     except zlib.error as error:
         raise Damaged(f"it cannot be unpacked: {error}") from error
-    raise incomplete(source.size, "more: the compressed data do not end")
+    raise incomplete(source, source.size + 1, at_least=True)
 
 
 def _blocks(source: ImageSource) -> Iterator[bytes]:

@@ -99,7 +99,7 @@ def verified(source: ImageSource, header: Header, *, descriptor_bytes: int = 0) 
     layout = layout_of(source, HEADER.size, descriptor_bytes=descriptor_bytes)
     end = layout.digest_at + (DIGEST_BYTES if header.digest_appended else 0)
     if end > source.size:
-        raise incomplete(source.size, end)
+        raise incomplete(source, end)
     computed = checked(source, layout)
     if not header.digest_appended:
         return Verified(layout, end, None)

@@ -84,7 +84,7 @@ def table_of(source: ImageSource) -> Table:
             return end
         partitions.append(_partition(entry, at))
     if len(content) < PARTITION_TABLE_BYTES:
-        raise incomplete(len(content), f"at least {len(content) + 1}")
+        raise incomplete(source, len(content) + 1, at_least=True)
     return Table(tuple(partitions), PARTITION_TABLE_BYTES)
 
 

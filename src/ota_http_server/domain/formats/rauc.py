@@ -36,7 +36,7 @@ def read(source: ImageSource) -> ImageFacts:
     """A bundle or a plain squashfs."""
     used = SUPERBLOCK.unpack(exactly(source, 0, SUPERBLOCK.size))[3]
     if used > source.size:
-        raise incomplete(source.size, used)
+        raise incomplete(source, used)
     message = _message(source, used)
     if message is None:
         return ImageFacts(format=SQUASHFS, kind="filesystem", header={"squashfs_bytes": used})

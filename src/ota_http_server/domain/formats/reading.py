@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ota_http_server.domain.image_facts import ImageSource, Incomplete
+from ota_http_server.domain.image_facts import ImageSource, Incomplete, Part
 
 BLOCK_BYTES = 2**17  # read at a time; some sums need it to be a power of two
 
@@ -13,18 +13,27 @@ def exactly(source: ImageSource, offset: int, length: int) -> bytes:
     if len(data) < length:
         # Not more than the size: a file that shrinks while it is read tells by the piece itself.
         held = min(source.size, offset + len(data))
-        raise incomplete(held, f"at least {offset + length}")
+        raise incomplete(source, offset + length, held=held, at_least=True)
     return data
 
 
-def incomplete(held: int, promised: int | str) -> Incomplete:
-    return Incomplete(f"truncated: the file has {held} bytes, its header promises {promised}")
+def incomplete(
+    source: ImageSource, promised: int, *, held: int | None = None, at_least: bool = False
+) -> Incomplete:
+    """The refusal of a source that ends too soon, in numbers of the file that a person sees."""
+    has = _in_file(source, source.size if held is None else held)
+    wants = f"{'at least ' if at_least else ''}{_in_file(source, promised)}"
+    return Incomplete(f"truncated: the file has {has} bytes, its header promises {wants}")
+
+
+def _in_file(source: ImageSource, at: int) -> int:
+    return _in_file(source.whole, source.start + at) if isinstance(source, Part) else at
 
 
 def whole(source: ImageSource, length: int) -> int:
     """The length that a header promises, if the source has as much."""
     if source.size < length:
-        raise incomplete(source.size, length)
+        raise incomplete(source, length)
     return length
 
 

@@ -64,7 +64,7 @@ def read(source: ImageSource) -> ImageFacts:
         run.take(*fields[2:8])
     if run.expected != run.count or run.count == 0:
         missing = run.count - run.expected if run.count else 1
-        raise incomplete(source.size, source.size + missing * BLOCK.size)
+        raise incomplete(source, source.size + missing * BLOCK.size, at_least=True)
     version = _version(source)
     header: dict[str, Fact] = {
         "families": ", ".join(run.families),
@@ -119,7 +119,7 @@ def _blocks(source: ImageSource) -> Iterator[Any]:
                 raise Damaged("a block has wrong magic numbers")
             yield fields
     if whole_bytes != source.size:
-        raise incomplete(source.size, f"a multiple of {BLOCK.size}")
+        raise incomplete(source, whole_bytes + BLOCK.size, at_least=True)
 
 
 def _chip(families: list[str]) -> str | None:
