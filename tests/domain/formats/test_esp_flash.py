@@ -2,7 +2,7 @@
 
 import pytest
 
-from ota_http_server.domain.image import Damaged, Incomplete
+from ota_http_server.domain.image import HEAD_BYTES, BytesSource, Damaged, Incomplete, read_image
 from tests.domain.formats.reading import changed, read
 from tests.domain.formats.samples import (
     APPLICATION,
@@ -99,6 +99,20 @@ def test_a_merged_image_may_have_an_empty_place_for_the_application():
 def test_a_merged_image_cut_before_its_application_is_incomplete():
     with pytest.raises(Incomplete):
         read(factory()[:0xF000])
+
+
+def test_a_merged_image_for_a_chip_of_the_future_is_opaque():
+    assert read(changed(factory(), 12, b"\x34\x12")).format == "opaque"
+
+
+def test_a_file_that_changes_while_it_is_read_is_damaged():
+    class Changing(BytesSource):
+        def read_at(self, offset, length, /):
+            content = super().read_at(offset, length)
+            return content if length == HEAD_BYTES else b"\xff" * len(content)
+
+    with pytest.raises(Damaged, match="chip 65535"):
+        read_image(Changing(APPLICATION))
 
 
 def test_a_merged_image_of_two_chips_is_damaged():

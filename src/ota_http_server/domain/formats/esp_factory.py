@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from ota_http_server.domain.formats import esp_application, esp_bootloader
 from ota_http_server.domain.formats.esp_layout import (
-    MAGIC,
     PARTITION_MAGIC,
     PARTITION_TABLE_AT,
     PARTITION_TABLE_BYTES,
@@ -19,7 +18,7 @@ from ota_http_server.domain.formats.reading import whole
 from ota_http_server.domain.image_facts import Damaged, ImageFacts, ImageSource, Part
 
 FORMAT = "esp-factory"
-APPLICATION_HEAD_BYTES = 64
+IMAGE_HEAD_BYTES = 64
 BOOTLOADERS_AT = (0, 0x1000, 0x2000)
 
 
@@ -51,7 +50,8 @@ def read(source: ImageSource) -> ImageFacts:
 
 def _bootloader_at(head: bytes) -> int | None:
     for at in BOOTLOADERS_AT:
-        if head[at : at + 1] == bytes([MAGIC]) and head[:at] == b"\xff" * at:
+        beginning = head[at : at + IMAGE_HEAD_BYTES]
+        if esp_bootloader.recognises(beginning) and head[:at] == b"\xff" * at:
             return at
     return None
 
@@ -63,9 +63,9 @@ def _application(source: ImageSource, table: Table) -> tuple[int, ImageFacts]:
     """
     for partition in table.applications:
         part = Part(source, partition.offset, partition.length)
-        if esp_application.recognises(part.read_at(0, APPLICATION_HEAD_BYTES)):
+        if esp_application.recognises(part.read_at(0, IMAGE_HEAD_BYTES)):
             facts = esp_application.read(part)
             return partition.offset + (facts.length or 0), facts
-    places = [partition.offset + APPLICATION_HEAD_BYTES for partition in table.applications]
+    places = [partition.offset + IMAGE_HEAD_BYTES for partition in table.applications]
     end = max(PARTITION_TABLE_AT + table.length, min(places, default=0))
     return whole(source, end), ImageFacts(format=FORMAT)

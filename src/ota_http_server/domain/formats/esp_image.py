@@ -151,6 +151,8 @@ def checked(source: ImageSource, layout: Layout) -> bytes:
 def header_of(source: ImageSource) -> Header:
     fields = HEADER.unpack(exactly(source, 0, HEADER.size))
     flash, chip, old_revision, revision_min, revision_max = fields[3], *fields[7:11]
+    if chip not in CHIPS:  # it was known a moment ago: the file changes while it is read
+        raise Damaged(f"chip {chip} is none that is known")
     if revision_max == 0:  # built before IDF 4.4.3: only the old field, a minor one on the C3
         revision_min = old_revision if chip == ESP32C3 else old_revision * 100
     return Header(
