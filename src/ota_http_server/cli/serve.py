@@ -8,11 +8,11 @@ imported inside.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ota_http_server import logs
 from ota_http_server.cli.options import load, shown_secrets
@@ -22,7 +22,9 @@ from ota_http_server.server.patching import patch
 from ota_http_server.settings import Settings
 
 if TYPE_CHECKING:
-    from ota_http_server.app import Stores
+    from flask import Flask
+
+    from ota_http_server.app import Ota, Stores
     from ota_http_server.security.certificates import TlsFiles
     from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
 
@@ -54,10 +56,30 @@ def _serve(settings: Settings) -> int:
 
     def make_app(process: "Process") -> "WsgiApp":
         host = Host(process.stopping, process.in_thread, process.in_writer)
-        return create_app(settings, host)
+        return _Application(create_app(settings, host))
 
     LOG.info("data lies in %s", settings.data_dir.absolute())
     return serve(make_app, _options(settings, tls), _hooks(settings, stores, tls))
+
+
+class _Application:
+    """The application of one worker, with the end that the server calls when the last one left."""
+
+    def __init__(self, app: "Flask") -> None:
+        self._answer = app.wsgi_app
+        self._ota: "Ota" = app.extensions["ota"]
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self._answer(environ, start_response)
+
+    def close(self) -> None:
+        """Writes down what was only in memory."""
+        self._ota.background.stop()
+        try:
+            self._ota.flush()
+        except Refusal as refusal:
+            LOG.error("what was gathered in memory is lost: %s", refusal.detail)
+        self._ota.stores.database.close()
 
 
 class _Tls:
