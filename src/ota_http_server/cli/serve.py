@@ -67,7 +67,7 @@ class _Application:
 
     def __init__(self, app: "Flask") -> None:
         self._answer = app.wsgi_app
-        self._ota: "Ota" = app.extensions["ota"]
+        self._ota: Ota = app.extensions["ota"]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self._answer(environ, start_response)
