@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from ota_http_server.app import Ota, Stores
+    from ota_http_server.operations.background import Background
     from ota_http_server.security.certificates import TlsFiles
     from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
 
@@ -46,11 +47,13 @@ def run(options: Mapping[str, object]) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from ota_http_server.app import Host, create_app, open_stores
+    from ota_http_server.app import Host, create_app
     from ota_http_server.server.serving import serve
 
-    settings.firmware_path.mkdir(parents=True, exist_ok=True)
-    stores = open_stores(settings)
+    _make_firmware_folder(settings.firmware_path)
+    # Made here once for what it says about the settings: a worker could not say it so well.
+    stores = create_app(settings).extensions["ota"].stores
+    _open_audit_log(settings.ota_audit_log)
     _warn(settings, stores)
     tls = _Tls(settings)
 
@@ -68,18 +71,37 @@ class _Application:
     def __init__(self, app: "Flask") -> None:
         self._answer = app.wsgi_app
         self._ota: Ota = app.extensions["ota"]
+        self._background: Background = app.extensions["background"]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self._answer(environ, start_response)
 
     def close(self) -> None:
         """Writes down what was only in memory."""
-        self._ota.background.stop()
+        self._background.stop()
         try:
             self._ota.flush()
         except Refusal as refusal:
             LOG.error("what was gathered in memory is lost: %s", refusal.detail)
         self._ota.stores.database.close()
+
+
+def _make_firmware_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: the firmware folder cannot be made ({error.strerror})"
+        ) from None
+
+
+def _open_audit_log(path: Path) -> None:
+    """A log that takes no line later, for want of room, is waited for; at the start it is wrong."""
+    try:
+        # As the log itself does it: for reading too, a pipe would wait for its reader otherwise.
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise Misconfigured(f"ota_audit_log: {path} cannot be written ({error.strerror})") from None
 
 
 class _Tls:

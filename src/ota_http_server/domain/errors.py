@@ -41,7 +41,7 @@ class Unfit(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """No credential, or one that does not hold. The reason stays with us: a stranger learns none."""
+    """No credential, or one that does not hold. The reason stays with us, not with strangers."""
 
     code = "unauthenticated"
 

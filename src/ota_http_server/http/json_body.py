@@ -29,9 +29,7 @@ def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
             parse_float=_float,
             parse_constant=_refuse,
         )
-    except Invalid:
-        raise
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # an Invalid of the hooks below passes
         raise Invalid("the body is no valid JSON") from None
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object")

@@ -26,7 +26,14 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BLOCK_BYTES = 64 * 1024  # what is read at a time where the server has no better way
+PATH_CHARACTERS_LOGGED = 200
 METHODS = ("GET", "HEAD")
+
+_NOT_ALLOWED = plain_problem(
+    405,
+    body_of(405, "method_not_allowed", "only GET and HEAD are known here"),
+    (("Allow", "GET, HEAD"),),
+)
 
 
 class Dialect(Protocol):
@@ -72,43 +79,40 @@ class DeviceLane:
     def _serve(
         self, dialect: Dialect, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        reply, request = self._reply(dialect, environ)
+        reply, address = self._reply(dialect, environ)
         try:
-            return self._write(reply, request, environ, start_response)
+            return self._write(reply, address, environ, start_response)
         except OSError:
             # The bytes were there when the operation looked; nobody gets wrong ones instead.
             LOG.exception("an image cannot be opened")
             gone = problem(Unavailable("the image cannot be read at this moment"))
-            return self._write(gone, request, environ, start_response)
+            return self._write(gone, address, environ, start_response)
 
-    def _reply(self, dialect: Dialect, environ: Environ) -> tuple[Reply, Request | None]:
-        """The answer to whatever came. Only a mistake of ours is a 500; its id is in the log."""
-        request = None
+    def _reply(self, dialect: Dialect, environ: Environ) -> tuple[Reply, str]:
+        """The answer to whatever came, and to whom. Only a mistake of ours is a 500."""
+        address = str(environ.get("REMOTE_ADDR", ""))
         try:
             address = self._proxies.caller(environ)
             request = Request(environ, address, self._proxies.base_url(environ))
-            if request.method not in METHODS:
-                body = body_of(405, "method_not_allowed", "only GET and HEAD are known here")
-                return plain_problem(405, body, (("Allow", "GET, HEAD"),)), request
-            reply = dialect.answer(request)
+            reply = dialect.answer(request) if request.method in METHODS else _NOT_ALLOWED
             if self._log_all:
-                self._log(logging.INFO, environ, request, reply.status)
-            return reply, request
+                self._log("request", environ, address, reply.status)
+            return reply, address
         except Refusal as refusal:
             reply = problem(refusal)
             if self._log_refusals:
-                self._log(logging.INFO, environ, request, reply.status, refusal.detail)
-            return reply, request
+                self._log("refused", environ, address, reply.status, refusal.detail)
+            return reply, address
         except Exception:  # pylint: disable=broad-exception-caught
             incident = secrets.token_hex(6)
             LOG.exception("incident %s", incident)
             detail = "a mistake of the server; its log has the whole of it under this id"
-            return plain_problem(500, body_of(500, "internal", detail, id=incident)), request
+            return plain_problem(500, body_of(500, "internal", detail, id=incident)), address
 
     def _write(
         self,
         reply: Reply,
-        request: Request | None,
+        address: str,
         environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
@@ -121,49 +125,44 @@ class DeviceLane:
             return ()
         if len(reply.body) == 1:
             part = reply.body[0]
-            if isinstance(part, FilePart):
-                return self._send_file(reply, part, status, headers, environ, start_response)
-            start_response(status, headers)
-            return (part,)
+            if isinstance(part, bytes):
+                start_response(status, headers)
+                return (part,)
+            if by_proxy := self._transfers.by_proxy(part, environ):
+                start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
+                return ()
+            return self._send_file(part, address, status, headers, environ, start_response)
         pieces = _Pieces([_opened(part) for part in reply.body])
         start_response(status, headers)
         return pieces
 
     def _send_file(
         self,
-        reply: Reply,
         part: FilePart,
+        address: str,
         status: str,
         headers: list[tuple[str, str]],
         environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        if by_proxy := self._transfers.by_proxy(part, environ):
-            start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
-            return ()
         span = Span(part)
         start_response(status, headers)
         if connection := environ.get(CONNECTION):
-            self._transfers.watch(connection, part, environ)
+            self._transfers.watch(connection, part, address)
         wrap = environ.get("wsgi.file_wrapper")
         return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
 
     def _log(
-        self,
-        level: int,
-        environ: Environ,
-        request: Request | None,
-        status: int,
-        reason: str | None = None,
+        self, event: str, environ: Environ, address: str, status: int, reason: str | None = None
     ) -> None:
         say(
             LOG,
-            level,
-            "request" if reason is None else "refused",
+            logging.INFO,
+            event,
             method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"][:200],
+            path=environ["PATH_INFO"][:PATH_CHARACTERS_LOGGED],
             status=status,
-            ip=request.address if request else environ.get("REMOTE_ADDR"),
+            ip=address,
             reason=reason,
         )
 

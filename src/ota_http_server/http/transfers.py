@@ -63,9 +63,9 @@ class Transfers:
             return "X-Sendfile", str(part.path.absolute())
         return "X-Accel-Redirect", f"{self._prefix}/{part.path.parent.name}/{part.path.name}"
 
-    def watch(self, connection: Connection, part: FilePart, environ: dict[str, Any]) -> None:
-        """Asks the connection to tell how much of this part was sent."""
-        key = (str(environ.get("REMOTE_ADDR", "")), part.path.name)
+    def watch(self, connection: Connection, part: FilePart, address: str) -> None:
+        """Asks the connection to tell how much of this part was sent to this caller."""
+        key = (address, part.path.name)
         path = part.path
 
         def transferred(sent_bytes: int, _complete: bool) -> None:
