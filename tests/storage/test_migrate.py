@@ -66,11 +66,12 @@ def test_hosts_that_start_at_once_migrate_one_after_the_other(empty_url):
     assert differences(empty_url) == []
 
 
-def test_a_database_of_a_newer_version_is_refused_in_one_line(database_url):
-    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused_in_one_line(empty_url):
+    migrate(empty_url)
+    execute(empty_url, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(Misconfigured) as refusal:
-        migrate(database_url)
+        migrate(empty_url)
 
     assert "newer ota_http_server (tables 9999)" in str(refusal.value)
     assert "\n" not in str(refusal.value)
