@@ -3,7 +3,6 @@
 `create_app` is the whole product under any WSGI server; it reads like a parts list.
 """
 
-import logging
 import os
 import secrets as random
 import shutil
@@ -25,8 +24,9 @@ from ota_http_server.http.json_body import BODY_BYTES_MAX
 from ota_http_server.http.lane import DeviceLane, Dialect
 from ota_http_server.http.problems import body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
-from ota_http_server.logs import logger, say
+from ota_http_server.logs import logger
 from ota_http_server.operations.background import Background, Chore
 from ota_http_server.operations.begun_downloads import WRITE_SECONDS, BegunDownloads
 from ota_http_server.operations.collect import Collection
@@ -102,6 +102,7 @@ class Ota:
     verifier: TokenVerifier
     blobs: Blobs
     collection: Collection
+    begun: BegunDownloads
     download: Download
     mint: MintToken
     revoke: RevokeToken
@@ -109,7 +110,7 @@ class Ota:
 
     def flush(self) -> None:
         """Writes what was only gathered in memory; before the process ends."""
-        self.download.write_beginnings()
+        self.begun.write()
         self.gate.gather(all_minutes=True)
 
 
@@ -147,13 +148,15 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         monotonic=host.monotonic,
         wall=host.wall,
     )
+    begun = BegunDownloads(database, wall=host.wall)
     return Ota(
         stores,
         tokens,
         verifier,
         blobs,
         collection,
-        Download(database, collection),
+        begun,
+        Download(database, collection, begun),
         MintToken(database, tokens, collection, _prefix(settings)),
         RevokeToken(database, tokens, verifier),
         AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
@@ -179,31 +182,33 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     background = Background(_chores(settings, ota, transfers))
     app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
         app.wsgi_app,
-        _dialects(settings, ota),
+        _dialects(settings, ota, host),
         proxies,
         transfers,
+        log,
         before=background.ensure_started,
-        log_all=settings.access_log == "all",
-        log_refusals=settings.access_log != "off",
     )
     app.extensions["ota"] = ota
     app.extensions["background"] = background
     return app
 
 
-def _dialects(settings: Settings, ota: Ota) -> list[Dialect]:
-    grants = None if settings.no_jwt else Grants(ota.verifier)
+def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
+    grants = None
+    if not settings.no_jwt:
+        grants = Grants(ota.verifier, wall=host.wall, monotonic=host.monotonic)
     callers = Callers(grants, query_token=settings.query_token)
     describe = DescribeProject(ota.collection)
     return [FirmwareUrl(_prefix(settings), callers, ota.download, describe, ota.blobs)]
 
 
-def _chores(settings: Settings, ota: Ota, transfers: Transfers) -> list[Chore]:
+def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog) -> list[Chore]:
     database, collection = ota.stores.database, ota.collection
     return [
-        Chore("writing beginnings", 0.2, ota.download.write_beginnings),
+        Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
         Chore("gathering refusals", 5.0, ota.gate.gather),
         Chore("logging transfers", 5.0, transfers.log_the_silent),
+        Chore("logging refusals", 5.0, log.tell_of_the_rest),
         Chore("sweeping", settings.sweep_seconds, lambda: sweep(collection, database)),
         Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
     ]
@@ -213,11 +218,12 @@ def _prefix(settings: Settings) -> str:
     return f"/{settings.url_firmware.strip('/')}/"
 
 
-def _refuse_in_one_way(app: Flask) -> None:
+def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        say(LOG, logging.INFO, "refused", path=request.path[:200], reason=refusal.detail)
-        return _response(problem(refusal))
+        reply = problem(refusal)
+        log.refused(request.environ, proxies.caller(request.environ), reply.status, refusal.detail)
+        return _response(reply)
 
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:

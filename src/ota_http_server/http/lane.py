@@ -5,7 +5,6 @@ server's `wsgi.file_wrapper` lets the kernel send it. Under our own server the c
 tells how much of it arrived.
 """
 
-import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +15,9 @@ from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.http.exchange import CONNECTION, REASONS, FilePart, Reply, Request
 from ota_http_server.http.problems import body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
-from ota_http_server.logs import logger, say
+from ota_http_server.logs import logger
 
 LOG = logger("lane")
 
@@ -26,7 +26,6 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BLOCK_BYTES = 64 * 1024  # what is read at a time where the server has no better way
-PATH_CHARACTERS_LOGGED = 200
 METHODS = ("GET", "HEAD")
 
 _NOT_ALLOWED = plain_problem(
@@ -55,18 +54,16 @@ class DeviceLane:
         dialects: Sequence[Dialect],
         proxies: Proxies,
         transfers: Transfers,
+        log: RequestLog,
         *,
         before: Callable[[], None],
-        log_all: bool,
-        log_refusals: bool,
     ) -> None:
         self._app = app
         self._dialects = tuple((dialect.prefix, dialect) for dialect in dialects)
         self._proxies = proxies
         self._transfers = transfers
         self._before = before
-        self._log_all = log_all
-        self._log_refusals = log_refusals
+        self._log = log
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._before()
@@ -74,6 +71,10 @@ class DeviceLane:
         for prefix, dialect in self._dialects:
             if path.startswith(prefix):
                 return self._serve(dialect, environ, start_response)
+        try:
+            self._proxies.base_url(environ)
+        except Refusal as refusal:  # a Host that is none: no door lets it in
+            return self._write(problem(refusal), "", environ, start_response)
         return self._app(environ, start_response)
 
     def _serve(
@@ -95,13 +96,11 @@ class DeviceLane:
             address = self._proxies.caller(environ)
             request = Request(environ, address, self._proxies.base_url(environ))
             reply = dialect.answer(request) if request.method in METHODS else _NOT_ALLOWED
-            if self._log_all:
-                self._log("request", environ, address, reply.status)
+            self._log.answered(environ, address, reply.status)
             return reply, address
         except Refusal as refusal:
             reply = problem(refusal)
-            if self._log_refusals:
-                self._log("refused", environ, address, reply.status, refusal.detail)
+            self._log.refused(environ, address, reply.status, refusal.detail)
             return reply, address
         except Exception:  # pylint: disable=broad-exception-caught
             incident = secrets.token_hex(6)
@@ -151,20 +150,6 @@ class DeviceLane:
             self._transfers.watch(connection, part, address)
         wrap = environ.get("wsgi.file_wrapper")
         return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
-
-    def _log(
-        self, event: str, environ: Environ, address: str, status: int, reason: str | None = None
-    ) -> None:
-        say(
-            LOG,
-            logging.INFO,
-            event,
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"][:PATH_CHARACTERS_LOGGED],
-            status=status,
-            ip=address,
-            reason=reason,
-        )
 
 
 class Span:
