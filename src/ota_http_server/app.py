@@ -177,9 +177,10 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     app.register_blueprint(admin_blueprint(admin))
     app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota.stores)))
     app.register_blueprint(site_blueprint(settings.www_dir))
-    _refuse_in_one_way(app)
+    log = RequestLog(settings.access_log)
+    _refuse_in_one_way(app, proxies, log)
     transfers = Transfers(settings.transfer, settings.transfer_prefix, monotonic=host.monotonic)
-    background = Background(_chores(settings, ota, transfers))
+    background = Background(_chores(settings, ota, transfers, log))
     app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
         app.wsgi_app,
         _dialects(settings, ota, host),
