@@ -250,6 +250,17 @@ def test_a_log_that_takes_no_lines_undoes_nothing_and_gets_them_later(start, cap
     assert instance.lines() == instance.expected()
 
 
+def test_repair_leaves_what_the_log_does_not_take_for_later(start, caplog):
+    instance = start()
+    instance.commit_without_line()
+    instance.log_path.mkdir()
+
+    instance.journal.repair(instance.database)
+
+    assert instance.owed() == [1]
+    assert "takes no lines" in caplog.text
+
+
 def test_a_line_that_fits_half_is_taken_back(start, monkeypatch):
     instance = start()
     instance.add(count=1)

@@ -64,18 +64,17 @@ class FileJournal:
 
     def repair(self, database: Database) -> None:
         """Writes the lines that are missing and marks those that are there."""
-        while True:
-            with database.reading() as tx:
-                waiting = tx.events.unwritten(self.name, PAGE)
-            if not waiting:
-                break
-            try:
+        try:
+            while True:
+                with database.reading() as tx:
+                    waiting = tx.events.unwritten(self.name, PAGE)
+                if not waiting:
+                    break
                 self._log.put(waiting, all_notes=True)
-            except OSError as error:
-                LOG.error("%s takes no lines: %s", self._log.path, error)
-                return
-            _mark(database, [event.id for event in waiting])
-        self._log.forget_old_notes()
+                _mark(database, [event.id for event in waiting])
+            self._log.forget_old_notes()
+        except OSError as error:
+            LOG.error("%s takes no lines: %s", self._log.path, error)
 
     def _check(self, events: Events) -> None:
         """Whether the event that the head names is still there.
