@@ -1,7 +1,8 @@
 """The work between requests: one quiet thread in each process, started by the first request.
 
 A thread, because the application is complete under any WSGI server; under gevent it is a
-greenlet by itself. Of several processes on one host only one sweeps at a time.
+greenlet by itself. Every process does all chores: what two of them find to do is done by the
+first, and the second finds it done.
 """
 
 import os
@@ -32,16 +33,18 @@ class Background:
         self._chores = tuple(chores)
         self._pid = 0
         self._ended = threading.Event()
+        self._stopped = False
 
     def ensure_started(self) -> None:
         """Starts the thread, once in each process: a fork does not take threads along."""
-        if self._pid != os.getpid():
+        if self._pid != os.getpid() and not self._stopped:
             self._pid = os.getpid()
             self._ended = threading.Event()
             threading.Thread(target=self._run, name="background", daemon=True).start()
 
     def stop(self) -> None:
-        """No chore begins after this."""
+        """No chore begins after this, whatever is asked."""
+        self._stopped = True
         self._ended.set()
 
     def _run(self) -> None:

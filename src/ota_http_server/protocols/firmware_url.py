@@ -18,6 +18,7 @@ from urllib.parse import quote
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import FILE_PATTERN, PROJECT_PATTERN, Identity
 from ota_http_server.http.callers import Callers
+from ota_http_server.http.conditions import range_holds
 from ota_http_server.http.exchange import Headers, Reply, Request
 from ota_http_server.http.files import Representation, begins_at_zero, send
 from ota_http_server.operations.describe_project import DescribeProject
@@ -42,6 +43,26 @@ class _Place:
     project: str
     name: str
     digest_start: str | None
+
+
+class _Asked:
+    """Where in the image a request begins, by its Range and If-Range."""
+
+    __slots__ = ("_if_range", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._if_range = request.header("If-Range")
+
+    def begins_at_zero(self, size: int, /) -> bool:
+        return begins_at_zero(self._request, size)
+
+    @property
+    def is_conditional(self) -> bool:
+        return self._if_range is not None
+
+    def names(self, found: Found, /) -> bool:
+        return range_holds(self._if_range, f'"{found.image.sha256}"', found.modified_at)
 
 
 class FirmwareUrl:
@@ -76,16 +97,14 @@ class FirmwareUrl:
         return self._file(request, caller, place)
 
     def _file(self, request: Request, caller: Identity, place: _Place) -> Reply:
+        asked = _Asked(request)
         if place.digest_start is not None:
-            found = self._download.immutable(caller, place.project, place.name, place.digest_start)
+            found = self._download.immutable(
+                caller, place.project, place.name, place.digest_start, asked
+            )
             return self._image(request, found)
         try:
-            found = self._download(
-                caller,
-                place.project,
-                place.name,
-                from_zero=lambda size: begins_at_zero(request, size),
-            )
+            found = self._download(caller, place.project, place.name, asked)
         except NotFound:
             if sidecar := self._sidecar(caller, place):
                 return sidecar

@@ -1,0 +1,202 @@
+"""Which image a request gets while files are replaced: two instances share folder and rows."""
+
+import pytest
+
+from ota_http_server.domain.esp_sample import esp_application
+from tests.instance import Clock, Instance
+
+X, Y, Z = (esp_application(payload_bytes=2048 + 512 * seed, seed=seed) for seed in range(3))
+PATH = "/firmware/lamp/lamp.bin"
+
+
+@pytest.fixture(name="clock")
+def a_clock():
+    return Clock()
+
+
+@pytest.fixture(name="two")
+def two_instances(tmp_path, clock):
+    with Instance(tmp_path, clock) as one, Instance(tmp_path, clock) as other:
+        yield one, other
+
+
+@pytest.fixture(name="one")
+def first_instance(two):
+    return two[0]
+
+
+@pytest.fixture(name="other")
+def second_instance(two):
+    return two[1]
+
+
+@pytest.fixture(name="token")
+def a_token(one):
+    one.drop("lamp", "lamp.bin", X)
+    return one.mint("lamp")
+
+
+def replaced(instance, content):
+    """The file is replaced, a moment after everything before."""
+    instance.settle()
+    instance.clock.pass_seconds(5)
+    return instance.drop("lamp", "lamp.bin", content)
+
+
+def etag(answer):
+    return answer.headers["ETag"]
+
+
+def test_a_begun_download_goes_on_with_its_image_on_the_instance_that_it_began_at(one, token):
+    assert one.get(PATH, token, Range="bytes=0-99").data == X[:100]
+    replaced(one, Y)
+
+    assert one.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def test_a_begun_download_goes_on_with_its_image_on_another_instance(one, other, token):
+    began = one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+
+    went_on = other.get(PATH, token, Range="bytes=100-")
+
+    assert (went_on.data, etag(went_on)) == (X[100:], etag(began))
+    assert went_on.headers["Last-Modified"] == began.headers["Last-Modified"]
+
+
+def test_whoever_begins_anew_gets_what_the_folder_holds_now(one, other, token):
+    one.get(PATH, token)
+    replaced(one, Y)
+
+    assert other.get(PATH, token).data == Y
+    assert one.get(PATH, token, Range="bytes=0-9").data == Y[:10]
+
+
+def test_a_head_counts_as_a_beginning(one, other, token):
+    length = one.ask("HEAD", PATH, token).headers["Content-Length"]
+    replaced(one, Y)
+
+    assert length == str(len(X))
+    assert other.get(PATH, token, Range="bytes=512-").data == X[512:]
+
+
+def test_a_new_beginning_elsewhere_counts_at_once(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    other.get(PATH, token, Range="bytes=0-99")
+
+    assert one.get(PATH, token, Range="bytes=100-").data == Y[100:]
+
+
+def test_an_older_beginning_that_is_written_late_changes_nothing(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    one.clock.pass_seconds(5)
+    one.drop("lamp", "lamp.bin", Y)
+    other.get(PATH, token, Range="bytes=0-99")
+    other.settle()
+    one.settle()
+
+    assert one.get(PATH, token, Range="bytes=100-").data == Y[100:]
+    assert other.get(PATH, token, Range="bytes=100-").data == Y[100:]
+
+
+def test_a_beginning_that_is_still_on_its_way_is_waited_for(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    one.drop("lamp", "lamp.bin", Y)
+    # pylint: disable-next=protected-access  # time does not pass by itself here
+    other.ota.begun._pause = lambda _seconds: one.settle()
+
+    assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def test_another_token_gets_the_new_image(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    stranger = one.mint("lamp")
+
+    assert other.get(PATH, stranger, Range="bytes=100-").data == Y[100:]
+
+
+def test_after_an_hour_nobody_is_held_to_an_old_image(one, other, clock):
+    one.drop("lamp", "lamp.bin", X)
+    token = one.mint("lamp", expires_minutes=120)
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    one.get("/firmware/lamp/versions", token)
+    clock.pass_seconds(3601)
+
+    assert other.get(PATH, token, Range="bytes=100-").data == Y[100:]
+
+
+def test_a_download_within_the_hour_survives_several_replacements(one, other, clock):
+    one.drop("lamp", "lamp.bin", X)
+    token = one.mint("lamp", expires_minutes=120)
+    one.get(PATH, token, Range="bytes=0-99")
+    for content in (Y, Z, Y):
+        replaced(one, content)
+        clock.pass_seconds(900)
+        assert other.get(PATH, token, Range="bytes=100-199").data == X[100:200]
+
+
+def test_if_range_that_names_the_new_image_gets_the_new_one(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    new = etag(one.ask("HEAD", PATH, one.mint("lamp")))
+
+    answer = other.get(PATH, token, Range="bytes=100-", If_Range=new)
+
+    assert (answer.status_code, answer.data, etag(answer)) == (206, Y[100:], new)
+    assert other.get(PATH, token, Range="bytes=200-").data == Y[200:]
+
+
+def test_if_range_that_names_the_begun_image_gets_that_one(one, other, token):
+    old = etag(one.get(PATH, token, Range="bytes=0-99"))
+    replaced(one, Y)
+
+    answer = other.get(PATH, token, Range="bytes=100-", If_Range=old)
+
+    assert (answer.status_code, answer.data, etag(answer)) == (206, X[100:], old)
+
+
+def test_if_range_that_names_neither_gets_the_whole_of_the_new_one(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+
+    answer = other.get(PATH, token, Range="bytes=100-", If_Range='"0000"')
+
+    assert (answer.status_code, answer.data) == (200, Y)
+    assert one.get(PATH, token, Range="bytes=100-").data == Y[100:]
+
+
+def test_an_immutable_url_goes_on_after_a_replacement_for_whoever_began_it(one, other, token):
+    url = one.get("/firmware/lamp/latest", token).json["url"].removeprefix("http://localhost")
+    one.get(url, token, Range="bytes=0-99")
+    replaced(one, Y)
+
+    assert other.get(url, token, Range="bytes=100-").data == X[100:]
+    assert other.get(url, one.mint("lamp")).status_code == 404
+
+
+def test_a_removed_file_is_gone_even_for_whoever_began_it(one, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    (one.firmware / "lamp" / "lamp.bin").unlink()
+
+    assert one.get(PATH, token, Range="bytes=100-").status_code == 404
+
+
+def test_beginnings_that_could_not_be_written_are_written_later(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    change, broken = one.ota.stores.database.change, one.ota.begun
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(one.ota.stores.database, "change", unavailable)
+        broken.write()
+    assert one.ota.stores.database.change == change
+    replaced(one, Y)
+
+    assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def unavailable(_work):
+    from ota_http_server.domain.errors import DiskFull
+
+    raise DiskFull("the disk of the database is full")
