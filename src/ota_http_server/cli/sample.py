@@ -19,7 +19,13 @@ NO_BOARD = 9999  # a least chip revision that no chip has: no bootloader starts 
 @click.command()
 @click.option("--project", default="sample", show_default=True, help="Project to put it in.")
 @click.option("--version", "wanted", default="1.0.0", show_default=True, help="Its version.")
-@click.option("--kib", default=PAYLOAD_KIB, show_default=True, type=click.IntRange(1, 15_000))
+@click.option(
+    "--kib",
+    default=PAYLOAD_KIB,
+    show_default=True,
+    type=click.IntRange(1, 15_000),
+    help="Size of its payload, in KiB.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 @common_options
 def sample(settings: Settings, project: str, wanted: str, kib: int, as_json: bool) -> None:

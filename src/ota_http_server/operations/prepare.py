@@ -4,10 +4,12 @@ Three instances started at the same instant in an empty folder agree, because al
 under one lock file. Doing it again changes nothing.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.security.secrets import load_or_make
@@ -57,10 +59,29 @@ class Secrets:
     audit: bytes
 
 
-def start_lock(data: Path) -> FileLock:
-    """Held by whoever makes something in the data folder that others must not make too."""
+@contextmanager
+def start_lock(data: Path) -> Iterator[None]:
+    """Held by whoever makes something in the data folder that others must not make too.
+
+    `Misconfigured` if the folder cannot be made or written, or another start does not let go.
+    """
     make_data_folder(data)
-    return FileLock(data / LOCK_FILE, timeout=LOCK_SECONDS_MAX, mode=0o600)
+    lock = FileLock(data / LOCK_FILE, timeout=LOCK_SECONDS_MAX, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Misconfigured(
+            f"{data / LOCK_FILE} could not be had for {LOCK_SECONDS_MAX:g} seconds: another start"
+            " hangs, or the data folder takes no files"
+        ) from None
+    except OSError as error:
+        raise Misconfigured(
+            f"{data}: the data folder cannot be written ({error.strerror})"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def make_data_folder(data: Path) -> None:
