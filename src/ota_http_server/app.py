@@ -3,12 +3,12 @@
 `create_app` is the whole product under any WSGI server; it reads like a parts list.
 """
 
-import os
 import secrets as random
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -85,7 +85,7 @@ class Stores:
     secrets: Secrets
 
     @property
-    def audit_head_path(self) -> "os.PathLike[str]":
+    def audit_head_path(self) -> Path:
         return self.places.audit_head
 
     @property
@@ -211,6 +211,7 @@ def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog)
         Chore("logging transfers", 5.0, transfers.log_the_silent),
         Chore("logging refusals", 5.0, log.tell_of_the_rest),
         Chore("sweeping", settings.sweep_seconds, lambda: sweep(collection, database)),
+        Chore("repairing the log", TIDY_SECONDS, lambda: ota.stores.journal.repair(database)),
         Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
     ]
 

@@ -18,8 +18,8 @@ from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from ota_http_server.domain.errors import DiskFull, Misconfigured, Unavailable
@@ -97,27 +97,33 @@ def engine_for(url: str, begin: str) -> Engine:
     """Connections to the database; `begin` is how SQLite opens their transactions."""
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            waits = {"options": f"-c lock_timeout={BUSY_MILLISECONDS_MAX}"}
-            return create_engine(
-                parsed.set(drivername="postgresql+psycopg").update_query_dict(
-                    {**waits, **parsed.query}
-                ),
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT_SECONDS_MAX},
-            )
+    except ArgumentError:
+        # SQLAlchemy's own message may quote the URL, and with it a password.
+        raise Misconfigured("database_url is no database URL (dialect://…)") from None
+    kind = parsed.get_backend_name()
+    if kind in ("postgresql", "postgres"):
+        return _postgresql(parsed)
+    if kind != "sqlite":
+        raise Misconfigured(f"database_url names {kind}; sqlite and postgresql work")
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_MILLISECONDS_MAX / 1000})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _postgresql(url: URL) -> Engine:
+    waits = {"options": f"-c lock_timeout={BUSY_MILLISECONDS_MAX}"}
+    try:
+        return create_engine(
+            url.set(drivername="postgresql+psycopg").update_query_dict({**waits, **url.query}),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_SECONDS_MAX},
+        )
     except ImportError:
         raise Misconfigured(
             "database_url names PostgreSQL, whose driver is not installed:"
             " pip install 'ota_http_server[postgresql]'"
         ) from None
-    except Exception as error:
-        # SQLAlchemy's own message may quote the URL, and with it a password.
-        raise Misconfigured(f"database_url is not usable ({type(error).__name__})") from None
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_MILLISECONDS_MAX / 1000})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
