@@ -15,8 +15,8 @@ from ota_http_server.operations.try_admin_secret import (
     network_of,
     wait_seconds,
 )
-from ota_http_server.storage.attempts import EVERYWHERE, Record
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.secret_tries import EVERYWHERE, Record
 
 HERE, NEAR, FAR = "203.0.113.7", "203.0.113.200", "198.51.100.1"
 DAY = 24 * 3600
@@ -161,7 +161,7 @@ def test_the_right_secret_is_written_down_once_a_day(gate, database, clock):
         clock.pass_seconds(seconds)
         gate.admit("right", HERE)
         with database.reading() as tx:
-            seen.append(tx.attempts.get(network_of(HERE)).succeeded_at)
+            seen.append(tx.secret_tries.get(network_of(HERE)).succeeded_at)
 
     assert seen == [clock.second - DAY, clock.second - DAY, clock.second]
 
@@ -262,9 +262,9 @@ def test_networks_without_news_are_forgotten(gate, database, clock):
     gate.gather(all_minutes=True)
 
     with database.reading() as tx:
-        assert tx.attempts.get(network_of(HERE)) == Record()
-        assert tx.attempts.get(network_of(FAR)).succeeded_at
-        assert tx.attempts.get(EVERYWHERE).failures == 1
+        assert tx.secret_tries.get(network_of(HERE)) == Record()
+        assert tx.secret_tries.get(network_of(FAR)).succeeded_at
+        assert tx.secret_tries.get(EVERYWHERE).failures == 1
 
 
 @pytest.mark.parametrize(

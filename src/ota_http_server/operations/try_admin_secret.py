@@ -16,8 +16,8 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 
 from ota_http_server.domain.errors import Forbidden, TooMany
-from ota_http_server.storage.attempts import EVERYWHERE, Attempts, Record, Refused
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.secret_tries import EVERYWHERE, Record, Refused, SecretTries
 from ota_http_server.storage.transaction import Writing
 
 FREE_FAILURES = 5  # typing mistakes of a person
@@ -80,7 +80,7 @@ class AdminGate:
         now = int(self._clock().timestamp())
         finished = (now if all_minutes else now - 60 - LATE_SECONDS) // 60 + 1
         with self._database.reading() as tx:
-            waiting = tx.attempts.anything_refused(finished)
+            waiting = tx.secret_tries.anything_refused(finished)
         if not counted and not waiting:
             return
         try:
@@ -98,20 +98,22 @@ class AdminGate:
         if until > now:
             return until - now
         with self._database.reading() as tx:
-            return wait_seconds(tx.attempts.get(network), tx.attempts.get(EVERYWHERE), tx.second)
+            return wait_seconds(
+                tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE), tx.second
+            )
 
     def _try(self, tx: Writing, given: str, address: str, network: str) -> tuple[bool, int]:
         """Whether the secret is right, and how long to wait if it was not even looked at."""
-        tx.attempts.take_turn()
-        own, everywhere = tx.attempts.get(network), tx.attempts.get(EVERYWHERE)
+        tx.secret_tries.take_turn()
+        own, everywhere = tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE)
         if wait := wait_seconds(own, everywhere, tx.second):
             return False, wait
         if self._is_right(given):
             if own.succeeded_at <= tx.second - DAY_SECONDS:
-                tx.attempts.put(network, replace(own, succeeded_at=tx.second))
+                tx.secret_tries.put(network, replace(own, succeeded_at=tx.second))
             return True, 0
-        _fail(tx.attempts, network, own, everywhere, tx.second)
-        tx.attempts.refuse({Refused(address, tx.second // 60): 1})
+        _fail(tx.secret_tries, network, own, everywhere, tx.second)
+        tx.secret_tries.refuse({Refused(address, tx.second // 60): 1})
         return False, 0
 
     def _remember(self, network: str, wait: int) -> None:
@@ -168,17 +170,19 @@ def after_failure_anywhere(everywhere: Record, now: int) -> Record:
     return replace(everywhere, failures=failures, failed_at=now, blocked_until=until)
 
 
-def _fail(attempts: Attempts, network: str, own: Record, everywhere: Record, now: int) -> None:
-    attempts.put(network, after_failure(own, now))
-    attempts.put(EVERYWHERE, after_failure_anywhere(everywhere, now))
+def _fail(
+    secret_tries: SecretTries, network: str, own: Record, everywhere: Record, now: int
+) -> None:
+    secret_tries.put(network, after_failure(own, now))
+    secret_tries.put(EVERYWHERE, after_failure_anywhere(everywhere, now))
 
 
 def _tell(tx: Writing, counted: Counter[Refused], finished: int) -> None:
-    tx.attempts.refuse(counted)
-    taken = tx.attempts.take_refused(finished)
+    tx.secret_tries.refuse(counted)
+    taken = tx.secret_tries.take_refused(finished)
     for refused, count in sorted(taken.items()):
         tx.events.add("admin_refused", IP=refused.address, count=count)
     if taken:
-        tx.attempts.forget(
+        tx.secret_tries.forget(
             failed_before=tx.second - DAY_SECONDS, succeeded_before=tx.second - KNOWN_SECONDS
         )
