@@ -83,6 +83,26 @@ def test_old_versions_are_refused(server, pair):
         context.wrap_socket(plain)
 
 
+def test_a_refused_upload_can_read_the_answer(server, pair):
+    running = server(**pair)
+    head = b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
+
+    assert running.talk(head + bytes(900_000)).endswith(b"hello")
+
+
+def test_the_end_of_a_connection_is_said_so_that_nobody_can_fake_it(server, pair):
+    running = server(**pair)
+    with running.context.wrap_socket(
+        socket.create_connection(("127.0.0.1", running.port), 30), suppress_ragged_eofs=False
+    ) as sock:
+        sock.sendall(b"GET /pieces HTTP/1.0\r\n\r\n")
+        answer = b""
+        while data := sock.recv(1_000):
+            answer += data
+
+    assert answer.endswith(b"one,two")
+
+
 def test_a_plain_request_on_a_tls_port_disturbs_nobody(server, pair):
     running = server(**pair)
     with socket.create_connection(("127.0.0.1", running.port), 30) as plain:

@@ -19,8 +19,10 @@ Arrived = Callable[[Any, tuple[str, int]], None]
 
 def listen(host: str, port: int, backlog: int) -> socket.socket:
     """A bound, listening, non-blocking socket, or `Misconfigured` in words."""
+    # gevent's own would start a thread here, and a process with threads should not fork.
+    getaddrinfo = monkey.get_original("socket", "getaddrinfo")
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
         raise Misconfigured(f"host {host!r} is no address of this machine: {error}") from error
     # A name may stand for both families; IPv4 is what boards speak.

@@ -120,6 +120,8 @@ class Connection:
             self._say_farewell()
             return False
         head.environ["wsgi.input"] = incoming.open_body(head)
+        if head.chunked:
+            head.environ["wsgi.input_terminated"] = True
         if self._answer(head) and incoming.drain():
             return True
         if incoming.has_unread or incoming.doubtful:

@@ -12,6 +12,7 @@ from ota_http_server.server.options import ServerOptions
 from ota_http_server.server.wire import NEVER, TlsWire, Wire
 
 RECEIVE_BYTES = 8_192
+BODY_RECEIVE_BYTES = 65_536
 DRAIN_BYTES_MAX = 65_536
 """An unread body up to this size is read to its end, so that the connection can go on."""
 BODY_BYTES_PER_SECOND_MIN = 16 * 1024
@@ -155,7 +156,7 @@ class Incoming:
             if self._expects_continue:
                 self._expects_continue = False
                 self._wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            data = self._wire.receive(RECEIVE_BYTES)
+            data = self._wire.receive(BODY_RECEIVE_BYTES)
         except OSError as error:
             raise self.broken("the sender has gone") from error
         self._wire.deadline = NEVER

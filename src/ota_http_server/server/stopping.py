@@ -33,10 +33,15 @@ class Stage(IntEnum):
     """The whole server stops, and answers say so."""
     SILENT = 2
     """No new connection can come any more: take the last ones and close."""
+    ENDING = 3
+    """Whatever is under way is cut."""
 
 
 class SharedStage:
-    """The stage of the server, in a byte that all its processes see."""
+    """The stage of the server, in a byte that all its processes see.
+
+    Signals only hurry what this says: one that reaches a worker in its first moments is lost.
+    """
 
     def __init__(self) -> None:
         self._page = mmap.mmap(-1, 1)

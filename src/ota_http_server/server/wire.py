@@ -175,6 +175,7 @@ class TlsWire:
             self._tls.unwrap()
         except (OSError, ValueError):
             pass  # the peer's goodbye has not come yet, or it left without one
+        self._tls.settimeout(None)
         self._shutdown(socket.SHUT_WR)
 
     def break_off(self) -> None:
@@ -187,6 +188,10 @@ class TlsWire:
         self._tls.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def close(self) -> None:
+        try:
+            self.finish()
+        except OSError:
+            pass  # the peer was faster
         self._tls.close()
 
     def _shutdown(self, how: int) -> None:
