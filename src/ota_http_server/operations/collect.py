@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from ota_http_server.domain.errors import NotFound, Refusal, TooLarge, Unfit
-from ota_http_server.domain.image import HEAD_BYTES, ImageFacts, Incomplete, read_image, recognised
+from ota_http_server.domain.image import HEAD_BYTES, Damaged, ImageFacts, read_image, recognised
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.storage.blobs import BLOCK_BYTES, Blobs, Partial
@@ -224,9 +224,10 @@ class Collection:
     def _facts(self, partial: Partial, name: str, *, still: bool) -> ImageFacts:
         try:
             facts = read_image(partial)
-        except Incomplete as error:
+        except Damaged as error:
             if still:
                 raise
+            # It may be one that is being copied into a file of its full length.
             raise NotFound(f"{name} is still being copied: {error.detail}") from error
         if not still and facts.length != partial.size:
             # Whole by its header, but a signature may follow, and its end is not known.
