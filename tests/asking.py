@@ -47,12 +47,14 @@ class Door:
     def url(self) -> str:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection for `ask`, open until closed."""
+    def connect(self, source: str | None = None) -> http.client.HTTPConnection:
+        """A connection for `ask`, open until closed; `source` is the caller's own address."""
+        where = ("127.0.0.1", self.port)
+        own = None if source is None else (source, 0)
         if not self.tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+            return http.client.HTTPConnection(*where, timeout=PATIENCE_SECONDS, source_address=own)
         return http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=PATIENCE_SECONDS, context=self._trusting()
+            *where, timeout=PATIENCE_SECONDS, source_address=own, context=self._trusting()
         )
 
     def get(self, path: str, token: str | None = None, **headers: str) -> Answer:
@@ -80,20 +82,10 @@ class Door:
         End a request with `Connection: close`, or it takes as long as the server's patience.
         """
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE_SECONDS) as plain:
-            line = (
-                self._trusting().wrap_socket(plain, server_hostname="127.0.0.1")
-                if self.tls
-                else plain
-            )
-            with line:
-                line.sendall(said)
-                answer = b""
-                try:
-                    while block := line.recv(65_536):
-                        answer += block
-                except ConnectionResetError:
-                    pass
-                return answer
+            if not self.tls:
+                return _say(plain, said)
+            with self._trusting().wrap_socket(plain, server_hostname="127.0.0.1") as secure:
+                return _say(secure, said)
 
     def admin(self, path: str, document: object, **headers: str) -> Answer:
         """A POST of JSON with the admin secret (or another, given as `X_Admin_Secret`)."""
@@ -139,3 +131,14 @@ def ask(
     connection.request(method, path, body, fields)
     response = connection.getresponse()
     return Answer(response.status, response.headers, response.read())
+
+
+def _say(line: socket.socket, said: bytes) -> bytes:
+    line.sendall(said)
+    answer = b""
+    try:
+        while block := line.recv(65_536):
+            answer += block
+    except ConnectionResetError:
+        pass  # what came before it counts
+    return answer

@@ -1,0 +1,72 @@
+import time
+
+import pytest
+
+from ota_http_server.domain.esp_sample import esp_application
+from tests.proxy.apache import Apache
+from tests.proxy.cluster import Cluster
+from tests.proxy.load import Load
+
+pytestmark = pytest.mark.needs("apache2")
+
+STOPS = 20
+IMAGE = esp_application(payload_bytes=1_500_000)
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Instances and an Apache that wait for each other as short as their rules allow."""
+    for name in ("instances", "apache"):
+        (tmp_path / name).mkdir()
+    options = ("--stop-delay-seconds", "0.5", "--keep-alive-seconds", "2.2")
+    with (
+        Cluster(tmp_path / "instances", *options) as cluster,
+        Apache(tmp_path / "apache", cluster, idle_seconds=1) as apache,
+    ):
+        yield cluster, apache
+
+
+def test_twenty_polite_stops_under_load_lose_nothing(quick):
+    cluster, apache = quick
+    path, token = cluster.publish("lamp", "lamp-1.0.0.bin", IMAGE)
+    secret = apache.admin_secret
+    stopping = cluster.instances[0]
+
+    def small(ask):
+        answer = ask("GET", "/firmware/lamp/versions", token)
+        assert (answer.status, answer.json()["count"]) == (200, 1), answer
+
+    def whole(ask):
+        answer = ask("GET", path, token)
+        assert (answer.status, answer.body == IMAGE) == (200, True), answer.status
+
+    def ranges(ask):
+        got = b""
+        while len(got) < len(IMAGE):
+            answer = ask("GET", path, token, Range=f"bytes={len(got)}-{len(got) + 262_143}")
+            assert answer.status == 206, answer
+            got += answer.body
+        assert got == IMAGE
+
+    def mint(ask):
+        wish = b'{"device_id": "0f9d1f2c-76a0-4b2e-9f6b-3a8a3f9d2c11", "project": "lamp"}'
+        fields = {"X_Admin_Secret": secret, "Content_Type": "application/json"}
+        answer = ask("POST", "/admin/generate_token", None, wish, **fields)
+        assert answer.status == 200, answer
+        time.sleep(0.05)
+
+    load = Load(apache)
+    for visit in (small, whole, ranges, mint):
+        for keep_alive in (True, False):
+            kind = "kept alive" if keep_alive else "new"
+            load.add(f"{visit.__name__}, {kind}", visit, keep_alive=keep_alive)
+    statuses = []
+    with load:
+        for _ in range(STOPS):
+            statuses.append(stopping.stop())
+            stopping.start()
+            stopping.await_ready()
+
+    assert load.failures == [], "\n".join([*load.failures, apache.said])
+    assert statuses == [0] * STOPS
+    assert all(client.visits > STOPS for client in load.clients)
