@@ -67,7 +67,7 @@ class DeviceLane:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._before()
-        path = environ["PATH_INFO"]
+        path = environ.get("PATH_INFO", "")  # PEP 3333: what is empty may be left out
         for prefix, dialect in self._dialects:
             if path.startswith(prefix):
                 return self._serve(dialect, environ, start_response)

@@ -59,7 +59,7 @@ def _line(
         logging.INFO,
         event,
         method=environ["REQUEST_METHOD"],
-        path=environ["PATH_INFO"][:PATH_CHARACTERS_MAX],
+        path=environ.get("PATH_INFO", "")[:PATH_CHARACTERS_MAX],
         status=status,
         ip=address,
         reason=reason,
