@@ -173,11 +173,11 @@ def main() -> int:
         if name in given:
             given[name] = Path(given[name])
     given["trusted_proxies"] = tuple(map(ip_network, given.get("trusted_proxies", ())))
-    refuse = given.pop("refuse", None)
+    refuse, refuse_file = given.pop("refuse", None), given.pop("refuse_file", None)
 
     def make(process: Process) -> Sample:
-        if refuse:
-            raise Misconfigured(refuse)
+        if refuse or (refuse_file and Path(refuse_file).exists()):
+            raise Misconfigured(refuse or "not now")
         return Sample(process)
 
     hooks = Hooks(started=lambda: say("started"), stopped=lambda: say("stopped"))

@@ -78,6 +78,20 @@ def test_a_worker_that_dies_is_replaced(server):
     assert running.get("/pid").endswith(str(running.workers()[0]).encode())
 
 
+def test_a_worker_that_cannot_start_again_leaves_the_others_alone(server, tmp_path):
+    obstacle = tmp_path / "obstacle"
+    running = server(workers=2, refuse_file=obstacle)
+    wait_until(lambda: len({running.get("/pid")[-4:] for _ in range(20)}) == 2, "both workers")
+    obstacle.touch()
+    os.kill(running.workers()[0], signal.SIGKILL)
+    wait_until(lambda: "could not start again" in running.log, "the failure")
+    answer = running.get("/hello")
+    obstacle.unlink()
+    wait_until(lambda: len({running.get("/pid")[-4:] for _ in range(20)}) == 2, "both workers")
+
+    assert answer.endswith(b"hello")
+
+
 def test_ipv6_and_both_at_once(server):
     running = server(host="::")
     with socket.create_connection(("::1", running.port), 30) as sock:

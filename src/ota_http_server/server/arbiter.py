@@ -22,9 +22,8 @@ logger = logging.getLogger("ota_http_server.server")
 
 ROUND_SECONDS = 1.0
 TICK_SECONDS = 10.0
-SETTLED_SECONDS = 10.0
-"""A worker that fails before is a server that cannot start."""
-RESPAWN_SECONDS = 5.0
+RESPAWN_SECONDS = 2.0
+"""How long to wait before a worker that could not start is tried again."""
 STOPPING_POLL_SECONDS = 0.05
 LAST_SECONDS = 2.0
 """How long a worker that was told to end at once may take for it."""
@@ -61,7 +60,6 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
         """Run until a signal ends it; the exit status."""
         self.start()
         self._hooks.started()
-        settled = monotonic() + SETTLED_SECONDS
         status, graceful = 0, False
         while True:
             try:
@@ -72,7 +70,7 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
             except KeyboardInterrupt:
                 break
             except HaltServer as halt:
-                if self.WORKERS and monotonic() > settled:
+                if self.WORKERS and self.shared.stage.was_served:
                     # Those that run may go on; what the new one lacked may come back.
                     logger.error("a worker could not start again: %s", halt.reason)
                     self._respawn_due = monotonic() + RESPAWN_SECONDS

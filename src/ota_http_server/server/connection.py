@@ -12,7 +12,7 @@ from ota_http_server.server.bodies import BadBody
 from ota_http_server.server.framing import Head, Refused
 from ota_http_server.server.incoming import RECEIVE_BYTES, Incoming
 from ota_http_server.server.room import Room, logger
-from ota_http_server.server.wire import TlsWire, Wire
+from ota_http_server.server.wire import Wire
 
 FAREWELL_SECONDS = 2
 FAREWELL_BYTES_MAX = 1024 * 1024
@@ -40,7 +40,7 @@ class Connection:
 
     def __init__(
         self,
-        wire: Wire | TlsWire,
+        wire: Wire,
         address: tuple[str, int],
         room: Room,
         leave_strangers: Callable[[], None] | None,

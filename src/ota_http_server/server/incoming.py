@@ -9,7 +9,7 @@ from time import monotonic
 from ota_http_server.server.bodies import BadBody, ChunkedBody, LengthBody
 from ota_http_server.server.framing import Head, check_unfinished
 from ota_http_server.server.options import ServerOptions
-from ota_http_server.server.wire import NEVER, TlsWire, Wire
+from ota_http_server.server.wire import NEVER, Wire
 
 RECEIVE_BYTES = 8_192
 BODY_RECEIVE_BYTES = 65_536
@@ -35,7 +35,7 @@ class Incoming:
         "in_head",
     )
 
-    def __init__(self, wire: Wire | TlsWire, options: ServerOptions) -> None:
+    def __init__(self, wire: Wire, options: ServerOptions) -> None:
         self._wire = wire
         self._options = options
         self._first = True

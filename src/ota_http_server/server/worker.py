@@ -75,6 +75,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         room = Room(self.wsgi, options, tls=self._shared.certificate is not None)
         reception = Reception(room, self._shared.certificate)
         acceptor = Acceptor(self.sockets[0], reception.arrived, reception.has_room)
+        self._shared.stage.note_serving()
         while not self._stop_asked.wait(HEARTBEAT_SECONDS):
             self._beat()
         begun = monotonic()
