@@ -80,7 +80,7 @@ class Collection:
         self._known: Bounded[tuple[str, str], tuple[Look, Collected]] = Bounded(REMEMBERED_MAX)
         self._refused: Bounded[tuple[str, str], _Refused] = Bounded(REMEMBERED_MAX)
         self._first_looks: Bounded[tuple[str, str], tuple[Look, float]] = Bounded(REMEMBERED_MAX)
-        self._listings: Bounded[str, tuple[float, dict[str, Look] | None]] = Bounded(1_000)
+        self._listings: Bounded[str, tuple[float, dict[str, Look]]] = Bounded(1_000)
         self._found: Bounded[str, tuple[dict[str, Look], list[Collected]]] = Bounded(1_000)
         self._turns: Bounded[tuple[str, str], Lock] = Bounded(REMEMBERED_MAX)
 
@@ -135,8 +135,10 @@ class Collection:
         now = self._monotonic()
         listing = self._listings.get(project)
         if listing is None or now - listing[0] > LISTING_SECONDS:
-            listing = (now, self.folder.names(project))
-            self._listings.put(project, listing)
+            names = self.folder.names(project)
+            if names is None:  # asked again each time: it costs nothing, and a folder may come
+                return None
+            listing = self._listings.put(project, (now, names))
         return listing[1]
 
     def _collect(self, project: str, name: str, look: Look) -> Collected:
