@@ -64,8 +64,8 @@ Summary
 OTHER_CODES = {"method_not_allowed", "internal"}
 
 
-@pytest.fixture
-def app(tmp_path, monkeypatch):
+@pytest.fixture(name="app")
+def an_app(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     folder = tmp_path / "www" / "firmware" / "lamp"
     folder.mkdir(parents=True)

@@ -190,7 +190,7 @@ def clone(folder: Path) -> Path:
             return {name for name in names if name.startswith(".") or name in made}
         if Path(place) == REPOSITORY / "www" / "firmware":
             return {name for name in names if name != "README.md"}
-        return {name for name in names if name == "__pycache__" or name.endswith(".pem")}
+        return {name for name in names if name.endswith(".pem")}
 
     shutil.copytree(REPOSITORY, folder, ignore=left_out)
     environment = folder / ".venv"
