@@ -138,6 +138,19 @@ def test_every_documented_device_route_answers(app):
             assert client.post(route).status_code == 405, route
 
 
+def test_a_damaged_image_is_refused_as_the_reference_says(app, tmp_path):
+    whole = tmp_path / "www" / "firmware" / "lamp" / "lamp-1.4.0.bin"
+    damaged = bytearray(whole.read_bytes())
+    damaged[-1] ^= 1
+    whole.with_name("damaged.tmp").write_bytes(damaged)
+    whole.with_name("damaged.tmp").rename(whole.with_name("damaged.bin"))
+
+    answer = app.test_client().get("/firmware/lamp/damaged.bin")
+
+    assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
+    assert "`404`; `detail` says what is wrong" in (REFERENCE / "http.md").read_text()
+
+
 def test_the_fields_of_latest_are_those_of_the_reference(app):
     page = (REFERENCE / "http.md").read_text()
 
@@ -161,6 +174,17 @@ def test_every_refusal_is_explained_with_its_status():
 
     assert {code: rows.get(code) for code in refusals} == refusals
     assert set(rows) - set(refusals) == OTHER_CODES
+
+
+def test_what_the_framework_refuses_by_itself_is_explained_too(app):
+    page = (REFERENCE / "problems.md").read_text()
+    client = app.test_client()
+    asked = [client.get("/nope"), client.put("/status"), client.get("/admin/revoke_token")]
+    asked.append(client.post("/admin/generate_token", data=b"x" * 100_000))
+
+    codes = {answer.get_json()["code"] for answer in asked}
+
+    assert [code for code in codes if f"| `{code}` |" not in page] == []
 
 
 def test_every_audit_word_and_fact_is_explained():
