@@ -8,7 +8,6 @@ import json
 import os
 import platform
 import resource
-import shutil
 import signal
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import crowd, throughput
-from benchmarks.contestants import NotReady
+from benchmarks.contestants import NotReady, program
 from benchmarks.loads import LoadFailed
 from benchmarks.rows import ROWS
 from benchmarks.stage import prepare
@@ -28,8 +27,6 @@ from benchmarks.table import Line, render
 
 TOOLS = {"wrk": "wrk", "nginx": "nginx", "openssl": "openssl"}
 """What must be on the path, and the package of Debian that brings it."""
-SYSTEM_FOLDERS = "/usr/sbin:/sbin"
-"""nginx lies where only root's path leads."""
 SLOW = {"slow": False, "slow-tls": True}
 """The rows of the slow readers, and whether they speak TLS."""
 FILES_BESIDE_READERS = 500
@@ -51,9 +48,8 @@ QUICK = Extent(2, 1, crowd.Crowd(readers=500, ramp_seconds=1, seconds=6))
 def main() -> int:
     """The exit status."""
     asked = _arguments()
-    os.environ["PATH"] = f"{os.environ.get('PATH', '')}:{SYSTEM_FOLDERS}"
     extent = QUICK if asked.quick else FULL
-    if problem := missing(shutil.which) or too_few_files(extent.crowd.readers):
+    if problem := missing(program) or too_few_files(extent.crowd.readers):
         print(problem, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _leave)

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -39,6 +40,8 @@ http {{
 }}
 """
 CONNECTIONS = 8_192
+SYSTEM_FOLDERS = ("/usr/sbin", "/sbin")
+"""Where Debian puts servers; not everybody has it in the PATH."""
 
 
 class NotReady(Exception):
@@ -73,6 +76,11 @@ def running(name: str, stage: Stage, *, tls: bool) -> Iterator[Contestant]:
         yield contestant
 
 
+def program(name: str) -> str | None:
+    """The full path of a program, or None."""
+    return shutil.which(name, path=os.pathsep.join((*os.get_exec_path(), *SYSTEM_FOLDERS)))
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind((HOST, 0))
@@ -83,7 +91,15 @@ def _command(name: str, stage: Stage, folder: Path, port: int, *, tls: bool) -> 
     if name == NGINX:
         configuration = folder / "nginx.conf"
         configuration.write_text(nginx_configuration(stage, folder, port, tls=tls))
-        return ["nginx", "-c", configuration, "-p", folder, "-e", folder / "log"]
+        return [
+            program("nginx") or "nginx",
+            "-c",
+            configuration,
+            "-p",
+            folder,
+            "-e",
+            folder / "log",
+        ]
     if name == FLASK:
         script = _HERE / "flask_development_server.py"
         return [sys.executable, script, stage.www / "firmware", str(port)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-END_SECONDS = 8.0
+END_SECONDS = 5.0
 """How long a server may take to leave before it is ended the hard way."""
 _TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
@@ -78,20 +78,21 @@ def started(
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
     members = tree(child.pid) if child.poll() is None else []
-    with suppress(ProcessLookupError):
-        child.terminate()
-    deadline = time.monotonic() + END_SECONDS
-    try:
-        child.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
-    while any(_is_running(pid) for pid in members) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    child.terminate()
+    _await_end(child, members)
     for pid in members:
-        if pid != child.pid and _is_running(pid):
+        if _is_running(pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    _await_end(child, members)
+
+
+def _await_end(child: "subprocess.Popen[bytes]", members: list[int]) -> None:
+    deadline = time.monotonic() + END_SECONDS
+    while child.poll() is None or any(map(_is_running, members)):
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.02)
 
 
 def _is_running(pid: int) -> bool:
