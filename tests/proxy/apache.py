@@ -81,6 +81,24 @@ class Apache(Door):
         """The lines of the shipped log format."""
         return self._read("ota.transfer.log").splitlines()
 
+    def served_by(self, mark: str = "") -> set[int]:
+        """The ports of the instances that answered requests whose log line holds `mark`."""
+        found = (re.search(r" http://127\.0\.0\.1:(\d+) ", line) for line in self.transfers)
+        return {int(m[1]) for m in found if m and mark in m.string}
+
+    def await_request_at(self, port: int) -> None:
+        """Returns when this instance has answered another request: Apache counts on it again."""
+        path = self.root / "ota.transfer.log"
+        begin = path.stat().st_size
+        wanted = f" http://127.0.0.1:{port} ".encode()
+
+        def answered() -> bool:
+            with path.open("rb") as log:
+                log.seek(begin)
+                return wanted in log.read()
+
+        wait_until(answered)
+
     def _read(self, name: str) -> str:
         path = self.root / name
         return path.read_text(errors="replace") if path.exists() else ""
@@ -103,6 +121,7 @@ class Apache(Door):
             "OTA_NAME": "localhost",
             "OTA_PORT": self.port,
             "OTA_IDLE_SECONDS": self._idle_seconds,
+            "OTA_CHECK_SECONDS": 1,
         } | {f"OTA_INSTANCE_{n}": f"http://127.0.0.1:{port}" for n, port in enumerate(ports, 1)}
         for name in ("ota.conf", "httpd-proxy-ota.conf"):
             text = (SHIPPED / name).read_text()

@@ -3,6 +3,7 @@
 A test that stops, kills or overloads an instance makes its own.
 """
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from tests.proxy.apache import Apache
 from tests.proxy.cluster import Cluster
 
 
-@pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+@pytest.fixture(name="cluster", scope="session")
+def shared_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     with Cluster(tmp_path_factory.mktemp("cluster")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def apache(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Apache]:
+@pytest.fixture(name="apache", scope="session")
+def shared_apache(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterator[Apache]:
     with Apache(tmp_path_factory.mktemp("apache"), cluster) as running:
         yield running
 
@@ -27,11 +28,11 @@ def apache(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterat
 @pytest.fixture
 def project(request: pytest.FixtureRequest) -> str:
     """A project of the test's own: the cluster is shared."""
-    return f"lamp-{abs(hash(request.node.nodeid)) % 10**12}"
+    return f"lamp-{zlib.crc32(request.node.nodeid.encode())}"
 
 
-@pytest.fixture
-def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
+@pytest.fixture(name="own_cluster")
+def cluster_of_one_test(tmp_path: Path) -> Iterator[Cluster]:
     """Quick at a stop."""
     folder = tmp_path / "own"
     folder.mkdir()
@@ -39,8 +40,8 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield running
 
 
-@pytest.fixture
-def own_apache(tmp_path: Path, own_cluster: Cluster) -> Iterator[Apache]:
+@pytest.fixture(name="own_apache")
+def apache_of_one_test(tmp_path: Path, own_cluster: Cluster) -> Iterator[Apache]:
     folder = tmp_path / "apache"
     folder.mkdir()
     with Apache(folder, own_cluster) as running:

@@ -1,11 +1,15 @@
-"""Clients that ask without a pause and forgive nothing."""
+"""Clients that ask again and again and forgive nothing."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Self
 
 from tests.asking import Answer, Door, ask
+
+PAUSE_SECONDS = 0.01
+"""Between two visits of a client: the machine must not be the one that fails."""
 
 Say = Callable[[Callable[..., Answer]], None]
 """One visit: gets `ask` bound to a connection, and asserts what it was answered."""
@@ -70,6 +74,7 @@ class Load:
                 if not client.keep_alive:
                     connection.close()
                     connection = None
+            time.sleep(PAUSE_SECONDS)
         if connection is not None:
             connection.close()
 

@@ -1,5 +1,9 @@
 """What strangers try: other spellings of a path, and two requests that look like one."""
 
+import contextlib
+import socket
+import ssl
+
 import pytest
 
 from ota_http_server.domain.esp_sample import esp_application
@@ -104,10 +108,6 @@ def test_the_limits_of_apache_and_of_the_instances_agree(cluster, apache):
 
 
 def test_a_hundred_half_headers_keep_nobody_out(cluster, apache, project):
-    import contextlib
-    import socket
-    import ssl
-
     path, token = cluster.publish(project, "lamp.bin", IMAGE)
     trusting = ssl.create_default_context(cafile=apache.ca)
 
@@ -119,9 +119,7 @@ def test_a_hundred_half_headers_keep_nobody_out(cluster, apache, project):
             plain.sendall(b"GET / HTTP/1.1\r\nHos")
         for _ in range(20):
             plain = socket.create_connection(("127.0.0.1", apache.port))
-            line = lines.enter_context(
-                trusting.wrap_socket(plain, server_hostname="127.0.0.1")
-            )
+            line = lines.enter_context(trusting.wrap_socket(plain, server_hostname="127.0.0.1"))
             line.sendall(b"GET / HTTP/1.1\r\nHos")
 
         assert apache.get(path, token).body == IMAGE

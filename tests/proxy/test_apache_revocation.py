@@ -1,3 +1,5 @@
+import base64
+import json
 import time
 
 import pytest
@@ -63,7 +65,7 @@ def test_a_revoked_token_is_refused_everywhere_within_two_seconds(cluster, apach
 
 
 def test_a_revoked_device_gets_new_tokens_that_work_everywhere(cluster, apache, project):
-    path, token = cluster.publish(project, "lamp-1.0.0.bin", IMAGE)
+    path, _ = cluster.publish(project, "lamp-1.0.0.bin", IMAGE)
     apache.revoke(device_id=DEVICE)
 
     fresh = cluster.instances[2].mint(project)
@@ -72,8 +74,5 @@ def test_a_revoked_device_gets_new_tokens_that_work_everywhere(cluster, apache, 
 
 
 def jti_of(token):
-    import base64
-    import json
-
     payload = token.split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["jti"]
