@@ -89,7 +89,7 @@ def test_a_killed_server_needs_no_repair_and_has_kept_what_it_promised(tmp_path)
         wait_until(lambda: not list(partial.parent.glob("*.partial")))
         lines = (tmp_path / "ota_audit.log").read_text()
 
-        assert mixed == []
+        assert not mixed
         assert promised
         for device, minted in promised.items():
             assert lines.count(f"device={device} ") == 1

@@ -118,7 +118,7 @@ def latin(**limits):
 segments = st.sampled_from(["lamp", "..", ".", "", "lamp.bin", "latest", "versions", "a.b.c"])
 paths = st.lists(segments | latin(max_size=12), max_size=6).map("/".join)
 methods = st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS", "TRACE"]) | latin(max_size=8)
-fields = st.dictionaries(
+any_fields = st.dictionaries(
     st.sampled_from(
         [
             "HTTP_AUTHORIZATION",
@@ -148,7 +148,7 @@ fields = st.dictionaries(
     prefix=st.sampled_from(["/firmware/", "/firmware/lamp/", "/firmware", "/admin/", "/", ""]),
     path=paths,
     query=latin(max_size=30) | st.just("token=%ff%00"),
-    more=fields,
+    more=any_fields,
     body=st.binary(max_size=60),
 )
 def test_whatever_is_asked_is_no_mistake_of_the_server(
@@ -166,7 +166,9 @@ def test_whatever_is_asked_is_no_mistake_of_the_server(
 
 
 @unhurried
-@given(path=paths, query=latin(max_size=30), more=fields.map(lambda f: f | {"HTTP_HOST": "ota"}))
+@given(
+    path=paths, query=latin(max_size=30), more=any_fields.map(lambda f: f | {"HTTP_HOST": "ota"})
+)
 def test_a_caller_with_a_token_finds_no_mistake_either(ota, token, caplog, path, query, more):
     caplog.clear()
     asked = environ("GET", "/firmware/lamp/" + path, query, **more)

@@ -26,11 +26,12 @@ class TwoInstances(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
+        # pylint: disable-next=consider-using-with  # it lives until `teardown`
         self.place = tempfile.TemporaryDirectory()
         folder = Path(self.place.name)
         self.clock = Clock()
         self.instances = [Instance(folder, self.clock), Instance(folder, self.clock)]
-        self.holds, self.began = {}, {}
+        self.tokens, self.holds, self.began = [], {}, {}
 
     @initialize(image=st.sampled_from(IMAGES))
     def a_first_image(self, image):

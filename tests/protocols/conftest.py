@@ -11,8 +11,8 @@ OPAQUE = bytes(range(256)) * 8
 PLUG = esp_application(version="2.0.0", project="plug", payload_bytes=1024, seed=2)
 
 
-@pytest.fixture(scope="module")
-def ota(tmp_path_factory):
+@pytest.fixture(scope="module", name="ota")
+def an_instance(tmp_path_factory):
     with Instance(tmp_path_factory.mktemp("ota")) as instance:
         instance.drop("lamp", "lamp-1.4.0.bin", LAMP)
         instance.drop("lamp", "lamp-1.3.9.bin", OLD_LAMP)
@@ -22,6 +22,6 @@ def ota(tmp_path_factory):
         yield instance
 
 
-@pytest.fixture(scope="module")
-def token(ota):
+@pytest.fixture(scope="module", name="token")
+def a_token(ota):
     return ota.mint("lamp")
