@@ -1,18 +1,22 @@
 """Starting with nothing, starting again, starting three at once, and not starting at all."""
 
+import http.client
 import json
 import shutil
 import socket
+import ssl
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from ota_http_server.cli.serve import is_public
 from tests.cli.calling import Caller, real
-from tests.running import DEVICE, Server, free_port
+from tests.running import DEVICE, PATIENCE_SECONDS, Server, free_port
 
-BRIEF = Path(__file__).parent / "fixtures" / "brief_config.toml"
+ROOT = Path(__file__).parents[1]
+BRIEF = ROOT / "tests" / "fixtures" / "brief_config.toml"
 SECRETS = ("secrets/jwt", "secrets/admin", "secrets/audit")
 KEYS = ("tls/ca_key.pem", "tls/server_key.pem")
 CANARIES = {
@@ -163,6 +167,34 @@ def test_secrets_given_as_options_work_and_are_warned_of(tmp_path):
     assert server.log.count("the process list shows it to everybody on this host") == 2
     assert "canary" not in server.log
     assert not (tmp_path / "data" / "secrets" / "jwt").exists()
+
+
+class Script(Server):
+    """`python http_server.py …` of the checkout, with a certificate whose names do not matter."""
+
+    @property
+    def command(self):
+        return [sys.executable, str(ROOT / "http_server.py"), *super().command[3:]]
+
+    def connect(self):
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=PATIENCE_SECONDS, context=trusting
+        )
+
+
+def test_the_first_servers_example_command_starts_and_is_warned_of_its_authority(tmp_path):
+    made = real(tmp_path, "certs", "ota.lan")
+    options = """--cert certs/ca_cert.pem --key certs/ca_key.pem
+        --www-dir www --firmware-dir firmware --url-firmware firmware"""
+
+    with Script(tmp_path, *options.split(), tls=True) as server:
+        status = server.get("/status").status
+
+    assert (made.status, status) == (0, 200)
+    assert server.log.count("certs/ca_cert.pem is the certificate of an authority (CA)") == 1
+    assert not (tmp_path / "data" / "tls").exists()
 
 
 def broken_database(folder):

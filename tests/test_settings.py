@@ -288,6 +288,13 @@ def test_what_is_private_must_not_lie_where_firmware_is_served(tmp_path, monkeyp
     assert said.startswith(f"{key} (www/../www/firmware/x) must not lie in the firmware folder")
 
 
+def test_links_that_go_round_are_not_followed_for_ever(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("www").symlink_to("www")
+
+    assert read(tmp_path).firmware_path == Path("www/firmware")
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -250,10 +250,10 @@ class Settings:  # pylint: disable=too-many-instance-attributes
 
     def _keep_private_from_www(self) -> None:
         """What lies in the firmware folder is served to whoever has a token, or to everybody."""
-        served = self.firmware_path.resolve()
+        served = os.path.realpath(self.firmware_path)  # `resolve` raises where links go round
         private = {"data_dir": self.data_dir, "key": self.key, "ota_audit_log": self.ota_audit_log}
         for key, path in private.items():
-            if path is not None and Path(path).resolve().is_relative_to(served):
+            if path is not None and Path(os.path.realpath(path)).is_relative_to(served):
                 raise Misconfigured(f"{key} ({path}) must not lie in the firmware folder, {served}")
 
     @property
