@@ -15,6 +15,9 @@ from tests.running import free_port, wait_until
 SHIPPED = Path(__file__).parents[2] / "deploy" / "apache"
 MODULES = Path("/usr/lib/apache2/modules")
 
+SENDFILE_LINES = r"(?mi)^#((Define OTA_BLOBS|</?IfModule|    LoadModule|XSendFile).*)$"
+"""What is to be uncommented for mod_xsendfile."""
+
 # What a distribution's main configuration has; the rest must come from ours.
 MAIN = """
 ServerRoot "{root}"
@@ -39,12 +42,15 @@ class Apache(Door):
 
     tls = True
 
-    def __init__(self, root: Path, cluster: Cluster, *, idle_seconds: int = 2) -> None:
+    def __init__(
+        self, root: Path, cluster: Cluster, *, idle_seconds: int = 2, sendfile: bool = False
+    ) -> None:
         self.root = root
         self.cluster = cluster
         self.port = free_port()
         self.ca = root / "ca_cert.pem"
         self._idle_seconds = idle_seconds
+        self._sendfile = sendfile
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -122,9 +128,12 @@ class Apache(Door):
             "OTA_PORT": self.port,
             "OTA_IDLE_SECONDS": self._idle_seconds,
             "OTA_CHECK_SECONDS": 1,
+            "OTA_BLOBS": self.cluster.any.data_dir / "blobs",
         } | {f"OTA_INSTANCE_{n}": f"http://127.0.0.1:{port}" for n, port in enumerate(ports, 1)}
         for name in ("ota.conf", "httpd-proxy-ota.conf"):
             text = (SHIPPED / name).read_text()
+            if self._sendfile:
+                text = re.sub(SENDFILE_LINES, r"\1", text)
             for key, value in chosen.items():
                 text = re.sub(rf"(?m)^Define {key} .*$", f'Define {key} "{value}"', text)
             (self.root / name).write_text(text)

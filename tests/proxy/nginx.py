@@ -16,7 +16,7 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx" / "ota.conf"
 
 MAIN = """
 daemon off;
-user root;
+user www-data;
 pid {root}/nginx.pid;
 error_log {root}/main.error.log;
 worker_processes 1;

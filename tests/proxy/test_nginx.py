@@ -1,4 +1,6 @@
 import hashlib
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -13,15 +15,21 @@ pytestmark = pytest.mark.needs("nginx")
 IMAGE = esp_application(payload_bytes=300_000)
 
 
+BY_NGINX = ("--transfer", "x-accel-redirect", "--transfer-group", "www-data")
+
+
 @pytest.fixture(name="nginx", scope="module", params=["direct", "x-accel-redirect"])
 def running_nginx(request, tmp_path_factory):
     """In front of instances that send images themselves, and of those that leave it to nginx."""
-    folder = tmp_path_factory.mktemp("nginx")
-    transfer = ("--transfer", request.param)
+    options = () if request.param == "direct" else BY_NGINX
     with (
-        Cluster(tmp_path_factory.mktemp("instances"), *transfer) as cluster,
-        Nginx(folder, cluster) as running,
+        tempfile.TemporaryDirectory() as folder,
+        Cluster(Path(folder), *options) as cluster,
+        Nginx(tmp_path_factory.mktemp("nginx"), cluster) as running,
     ):
+        # The way to the blobs, for a proxy that runs as somebody else (docs/how-to/nginx.md).
+        for place in (cluster.folder, cluster.any.data_dir):
+            place.chmod(0o711)
         yield running
 
 
