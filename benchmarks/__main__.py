@@ -30,6 +30,8 @@ TOOLS = {"wrk": "wrk", "nginx": "nginx", "openssl": "openssl"}
 SLOW = {"slow": False, "slow-tls": True}
 """The rows of the slow readers, and whether they speak TLS."""
 FILES_BESIDE_READERS = 500
+LOAD_MAX = 1.0
+"""With more than this before it began, somebody else takes part of what is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,16 @@ def measure(
     folder: Path, keys: Sequence[str], extent: Extent, say: throughput.Say
 ) -> tuple[list[Line], list[str], dict[str, Any]]:
     """The lines of the table, what is said under it, and the same for machines."""
+    load = os.getloadavg()[0]
     stage = prepare(folder)
     rows = [row for row in ROWS if row.key in keys]
     found = throughput.measure(rows, stage, rounds=extent.rounds, seconds=extent.seconds, say=say)
     lines = [throughput.line(row, found[row.key]) for row in rows]
-    notes = [*_explained(extent), *throughput.errors(rows, found)]
+    notes = [*_explained(extent, load), *throughput.errors(rows, found)]
     figures: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "load": load,
         "python": platform.python_version(),
         "rows": {k: {n: [asdict(r) for r in rs] for n, rs in v.items()} for k, v in found.items()},
     }
@@ -119,11 +123,14 @@ def measure(
     return lines, notes, figures
 
 
-def _explained(extent: Extent) -> list[str]:
-    return [
+def _explained(extent: Extent, load: float) -> list[str]:
+    notes = [
         f"medians of {extent.rounds} interleaved runs of {extent.seconds} s; two workers each",
         "in brackets: the server's CPU seconds per GB (MB/s rows) or per 1,000 requests",
     ]
+    if load > LOAD_MAX:
+        notes.append(f"others were busy on this machine (load {load:.1f}): all figures are rough")
+    return notes
 
 
 def _arguments() -> argparse.Namespace:

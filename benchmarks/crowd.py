@@ -42,6 +42,8 @@ class Slow:
 
     readers: int
     full_rate: int
+    failed: int
+    """Readers that got a wrong or broken answer."""
     failures: tuple[str, ...]
     poll_p99_ms: float
     polls_failed: int
@@ -85,6 +87,7 @@ def _measure(server: Contestant, stage: Stage, crowd: Crowd) -> Slow:
     return Slow(
         crowd.readers,
         read["full_rate"],
+        read["failed"],
         tuple(read["failures"]),
         polled["p99_ms"],
         polled["failed"],
@@ -192,8 +195,9 @@ def notes(found: dict[str, Slow], *, tls: bool) -> list[str]:
     kernel = ", ".join(f"{NAMES[n]} {in_words(slow.kernel_kb)}" for n, slow in found.items())
     said = [f"socket buffers in the kernel per slow reader{over}, KB: {kernel}"]
     for name, slow in found.items():
-        if slow.failures:
-            said.append(f"slow readers{over}, {NAMES[name]}: {'; '.join(slow.failures)}")
+        if slow.failed:
+            why = "; ".join(slow.failures)
+            said.append(f"{slow.failed:,} slow readers{over} failed, {NAMES[name]}: {why}")
     return said
 
 

@@ -42,6 +42,7 @@ class Reader:
     """`advance` does what can be done without waiting."""
 
     __slots__ = (
+        "_answers",
         "_begun_at",
         "_head",
         "_left",
@@ -68,6 +69,7 @@ class Reader:
         self._head = b""
         self._left = 0
         self._stays = True
+        self._answers = 0  # on this connection
         self._begun_at = 0.0
         self.received = 0
         """Bytes of all answers so far."""
@@ -94,9 +96,24 @@ class Reader:
         except ssl.SSLWantWriteError:
             return Want.TO_WRITE
         except (OSError, ValueError) as error:
+            if self._was_let_go(error):
+                return Want.NOTHING
             self.failure = f"{self._phase.name.lower()}: {error}"
             self.close()
             return Want.NOTHING
+
+    def _was_let_go(self, error: Exception) -> bool:
+        """A kept-alive connection may have ended before the next request reached the server: then
+        it is sent again on a new one (RFC 9112 §9.3.1), as any client does."""
+        is_between = self._answers > 0 and not self._head
+        if not isinstance(error, OSError) or not is_between:
+            return False
+        self._leave()
+        return True
+
+    def _leave(self) -> None:
+        self.close()
+        self._phase, self._answers = _Phase.NEW, 0
 
     def _step(self, now: float) -> Want:
         if self._phase is _Phase.NEW:
@@ -134,7 +151,7 @@ class Reader:
         assert self._socket is not None
         # A request is smaller than any send buffer: it goes whole or not at all.
         self._socket.send(self._request)
-        self._phase, self._head, self._left = _Phase.READING, b"", 0
+        self._phase = _Phase.READING
 
     def _read(self, now: float) -> Want:
         """What the pace allows by now; what the server was late with is made up for."""
@@ -174,10 +191,9 @@ class Reader:
         return next(int(s.split(b":")[1]) for s in lines if s.startswith(b"content-length:"))
 
     def _go_on(self) -> Want:
-        if self._stays:
-            self._phase = _Phase.ASKING
-        else:
-            self.close()
-            self._phase = _Phase.NEW
+        self._phase, self._head, self._left = _Phase.ASKING, b"", 0
+        self._answers += 1
+        if not self._stays:
+            self._leave()
         # On the next turn: nobody asks again in the same instant.
         return Want.NOTHING

@@ -48,6 +48,7 @@ def slow(**changed):
     facts = {
         "readers": 100,
         "full_rate": 100,
+        "failed": 0,
         "failures": (),
         "poll_p99_ms": 5.0,
         "polls_failed": 0,
@@ -288,14 +289,17 @@ class Origin(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
     body = bytes(3_000)
+    announced = None
 
     def do_GET(self):
         known = self.headers["Authorization"] == "Bearer t"
         self.server.asked.append(self.path)
         self.send_response(200 if known else 401)
-        self.send_header("Content-Length", str(len(self.body)))
+        self.send_header("Content-Length", str(self.announced or len(self.body)))
         if self.path == "/close":
             self.send_header("Connection", "close")
+        if self.path == "/leave":
+            self.close_connection = True  # as a server whose patience with an idle one is over
         self.end_headers()
         self.wfile.write(self.body)
 
@@ -305,7 +309,8 @@ class Origin(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def origin():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Origin)
+    handler = type("Handler", (Origin,), {})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.asked = []
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
@@ -323,7 +328,7 @@ def read_slowly(port, path, tokens):
 
 
 @linux
-@pytest.mark.parametrize("path", ["/stay", "/close"])
+@pytest.mark.parametrize("path", ["/stay", "/close", "/leave"])
 def test_a_slow_reader_that_has_its_image_asks_again(origin, path):
     found = read_slowly(origin.server_port, path, ["t"] * 5)
 
@@ -337,6 +342,16 @@ def test_a_slow_reader_that_is_refused_has_failed_and_says_why(origin):
 
     assert found["failed"] == 1
     assert any("401" in failure for failure in found["failures"])
+
+
+@linux
+def test_a_slow_reader_that_is_cut_off_has_failed(origin):
+    origin.RequestHandlerClass.announced = 4_000
+
+    found = read_slowly(origin.server_port, "/leave", ["t"])
+
+    assert found["failed"] == 1
+    assert found["failures"] == ["reading: the server left"]
 
 
 @linux
