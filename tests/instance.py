@@ -66,6 +66,8 @@ class Instance:
         self.app = create_app(Settings(**chosen | settings), Host(clock=self.clock, **clocks))
         self.app.extensions["background"].stop()
         self.ota = self.app.extensions["ota"]
+        # pylint: disable-next=protected-access  # nothing is on its way: no chore runs by itself
+        self.ota.begun._pause = lambda _seconds: None
         self.client = self.app.test_client()
 
     def __enter__(self) -> Self:

@@ -178,6 +178,20 @@ def test_an_immutable_url_goes_on_after_a_replacement_for_whoever_began_it(one, 
     assert other.get(url, one.mint("lamp")).status_code == 404
 
 
+@pytest.mark.parametrize("url", [PATH, "immutable"])
+def test_a_begun_download_goes_on_while_a_new_file_is_being_copied(one, other, token, url):
+    if url == "immutable":
+        url = one.get("/firmware/lamp/latest", token).json["url"].removeprefix("http://localhost")
+    one.get(url, token, Range="bytes=0-99")
+    one.settle()
+    (one.firmware / "lamp" / "lamp.bin").write_bytes(Y[:1000])
+
+    assert other.get(url, token, Range="bytes=100-").data == X[100:]
+    assert other.get(PATH, token).status_code == 404
+    assert other.get(PATH, one.mint("lamp"), Range="bytes=100-").status_code == 404
+    assert other.get(PATH, one.mint("other"), Range="bytes=100-").status_code == 404
+
+
 def test_a_removed_file_is_gone_even_for_whoever_began_it(one, token):
     one.get(PATH, token, Range="bytes=0-99")
     (one.firmware / "lamp" / "lamp.bin").unlink()

@@ -64,22 +64,27 @@ class BegunDownloads:
             if len(self._pending) < PENDING_MAX:
                 self._pending[key] = beginning
 
-    def begun(self, key: Key, collected_at: int) -> Beginning | None:
-        """What this credential began within the hour; `collected_at` is when the file changed.
+    def begun(self, key: Key, sha256: str, collected_at: int) -> Beginning | None:
+        """What this credential began within the hour, if that may be another image than this one.
 
-        None too if the file is older than any download that still counts: then it is the image
-        that the file holds. Raises `Unavailable`: a guess could mix two images.
+        `sha256` is what the file holds now, since `collected_at`. None also says that it is the
+        image to go on with. Raises `Unavailable`: a guess could mix two images.
         """
         now = self._wall()
         if now - collected_at > RESUME_SECONDS_MAX:
-            return None
+            return None  # older than any download that still counts
+        known = self._begun.get(key)
+        if known and known.sha256 == sha256 and known.at_ms > (collected_at + 1) * 1000:
+            return None  # since then nobody can have begun another one; on the hot path
         begun = self._latest(key)
         if begun is None and now - collected_at <= SETTLING_SECONDS:
             self._pause(2 * WRITE_SECONDS)
             begun = self._latest(key)
-        if begun is None or now - begun.at_ms / 1000 > RESUME_SECONDS_MAX:
-            return None
-        return begun
+        return self._still_counting(begun, now)
+
+    def begun_lately(self, key: Key) -> Beginning | None:
+        """The same while the file is changing."""
+        return self._still_counting(self._latest(key), self._wall())
 
     def write(self) -> None:
         """Writes what was gathered; called by the background every `WRITE_SECONDS`."""
@@ -92,6 +97,12 @@ class BegunDownloads:
                 room = PENDING_MAX - len(self._pending)
                 kept = dict(list(pending.items())[: max(0, room)])
                 self._pending = {**kept, **self._pending}
+
+    @staticmethod
+    def _still_counting(begun: Beginning | None, now: float) -> Beginning | None:
+        if begun is None or now - begun.at_ms / 1000 > RESUME_SECONDS_MAX:
+            return None
+        return begun
 
     def _latest(self, key: Key) -> Beginning | None:
         """Another process may know of a later beginning than this one, or not yet of ours."""

@@ -102,6 +102,10 @@ class Collection:
     def has(self, project: str) -> bool:
         return self._names(project) is not None
 
+    def lies_there(self, project: str, name: str) -> bool:
+        """Whether there is a file of this name, whole or not."""
+        return counts(name) and self.has(project) and self.folder.look(project, name) is not None
+
     def names(self, project: str) -> list[str] | None:
         """The names that count in a project's folder, a moment old at most."""
         names = self._names(project)

@@ -13,6 +13,7 @@ from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.collect import Collected, Collection
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.downloads import Beginning
 from ota_http_server.storage.images import Image
 
 # The same words for a project that is not there and for one that is another's: a good token must
@@ -55,13 +56,19 @@ class Download:
 
         Raises `NotFound`, with the reason where the file is there but is not served.
         """
-        current = self.find(caller, project, name)
+        try:
+            current = self.find(caller, project, name)
+        except NotFound:
+            begun = self._begun_meanwhile(caller, project, name)
+            if begun is None or not _goes_on(asked, begun):
+                raise
+            return begun
         now = Found(current.image, current.modified_at)
         if asked.begins_at_zero(current.image.size) or (asked.is_conditional and asked.names(now)):
             self._begin(caller, project, current)
             return now
         begun = self._begun_before(caller, project, current)
-        if begun is not None and (not asked.is_conditional or asked.names(begun)):
+        if begun is not None and _goes_on(asked, begun):
             return begun
         if asked.is_conditional:  # it names neither, and so gets the whole of this one
             self._begin(caller, project, current)
@@ -81,7 +88,13 @@ class Download:
         self, caller: Identity, project: str, name: str, digest_start: str, asked: Asked
     ) -> Found:
         """The image of this digest under this name: the one there now, or the one begun."""
-        current = self.find(caller, project, name)
+        try:
+            current = self.find(caller, project, name)
+        except NotFound:
+            begun = self._begun_meanwhile(caller, project, name)
+            if begun is None or not begun.image.sha256.startswith(digest_start):
+                raise
+            return begun
         if current.image.sha256.startswith(digest_start):
             if asked.begins_at_zero(current.image.size):
                 self._begin(caller, project, current)
@@ -98,13 +111,26 @@ class Download:
     def _begun_before(self, caller: Identity, project: str, current: Collected) -> Found | None:
         """The image that this credential began, if its bytes are still there."""
         key = (caller.credential, project, current.name)
-        begun = self._begun.begun(key, current.collected_at)
+        sha256 = current.image.sha256
+        return self._found(self._begun.begun(key, sha256, current.collected_at))
+
+    def _begun_meanwhile(self, caller: Identity, project: str, name: str) -> Found | None:
+        """The same while another file is being copied over the one that it was begun from."""
+        if not caller.may_see(project) or not self._collection.lies_there(project, name):
+            return None
+        return self._found(self._begun.begun_lately((caller.credential, project, name)))
+
+    def _found(self, begun: Beginning | None) -> Found | None:
         if begun is None:
             return None
-        if begun.sha256 == current.image.sha256:
-            return Found(current.image, begun.modified_at)
         with self._database.reading() as rows:
             image = rows.images.get(begun.sha256)
         if image is None or not self._collection.blobs.holds(image.sha256, image.size):
             return None
         return Found(image, begun.modified_at)
+
+
+def _goes_on(asked: Asked, begun: Found) -> bool:
+    if asked.begins_at_zero(begun.image.size):
+        return False
+    return not asked.is_conditional or asked.names(begun)
