@@ -24,8 +24,22 @@ def settings(tmp_path):
 
 
 @pytest.fixture
-def client(settings):
-    return create_app(settings, Host(clock=lambda: NOON)).test_client()
+def application(settings):
+    """Makes the application; its work between requests ends with the test."""
+    made = []
+
+    def make(**host):
+        made.append(create_app(settings, Host(**host)))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["background"].stop()
+
+
+@pytest.fixture
+def client(application):
+    return application(clock=lambda: NOON).test_client()
 
 
 def test_the_favicon_of_the_www_folder_is_served(client, settings):
@@ -97,16 +111,16 @@ def test_readyz_says_what_it_looked_at(client):
     assert answer.get_json() == {"status": "ready", "database": "ok", "disk": "ok"}
 
 
-def test_a_stopping_server_is_not_ready_but_lives(settings):
-    client = create_app(settings, Host(stopping=lambda: True)).test_client()
+def test_a_stopping_server_is_not_ready_but_lives(application):
+    client = application(stopping=lambda: True).test_client()
 
     assert client.get("/readyz").status_code == 503
     assert client.get("/readyz").get_json() == {"status": "stopping"}
     assert client.get("/healthz").status_code == 200
 
 
-def test_a_server_without_its_database_is_not_ready(settings):
-    app = create_app(settings)
+def test_a_server_without_its_database_is_not_ready(application, settings):
+    app = application()
     app.extensions["ota"].stores.database.close()
     (settings.data_dir / "ota.sqlite").unlink()
     (settings.data_dir / "ota.sqlite").mkdir()
