@@ -221,6 +221,12 @@ def _prefix(settings: Settings) -> str:
 
 
 def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
+    @app.after_request
+    def answered(response: Response) -> Response:
+        if response.status_code < 400:
+            log.answered(request.environ, proxies.caller(request.environ), response.status_code)
+        return response
+
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
         reply = problem(refusal)
@@ -230,6 +236,7 @@ def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:
         status = error.code or 500
+        log.refused(request.environ, proxies.caller(request.environ), status, error.name)
         code = error.name.lower().replace(" ", "_")
         response = _response(plain_problem(status, body_of(status, code, error.name)))
         for name, value in error.get_headers(request.environ):

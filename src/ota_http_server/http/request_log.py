@@ -5,6 +5,8 @@ counted and told of in one line, so that a flood fills no disk.
 """
 
 import logging
+import re
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +17,7 @@ LOG = logger("request")
 
 REFUSALS_A_SECOND_MAX = 20  # of one process: enough to see what happens
 PATH_CHARACTERS_MAX = 200
+ID_PATTERN = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
 class RequestLog:
@@ -63,4 +66,11 @@ def _line(
         status=status,
         ip=address,
         reason=reason,
+        id=_id_of(environ),
     )
+
+
+def _id_of(environ: dict[str, Any]) -> str:
+    """The proxy's or the client's own id of the request, so that its logs and ours meet."""
+    given = environ.get("HTTP_X_REQUEST_ID", "")
+    return given if ID_PATTERN.match(given) else secrets.token_hex(6)
