@@ -118,7 +118,7 @@ class TwoInstances(RuleBasedStateMachine):
 
 TestTwoInstances = TwoInstances.TestCase
 TestTwoInstances.settings = settings(
-    max_examples=15,
+    max_examples=10,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=list(HealthCheck),
