@@ -211,9 +211,9 @@ def test_no_spelling_leaves_the_folder(ota, token, name):
     decoded = answered(ota.app, environ(path=f"/firmware/lamp/{name}", query=f"token={token}"))
     as_project = answered(ota.app, environ(path=f"/firmware/{name}", query=f"token={token}"))
 
-    for status, fields_, content in (decoded, as_project):
+    for status, headers, content in (decoded, as_project):
         assert status == 404
-        assert fields_["Content-Type"] == "application/problem+json"
+        assert dict(headers)["Content-Type"] == "application/problem+json"
         assert b"root:" not in content
         assert str(ota.folder).encode() not in content
 
