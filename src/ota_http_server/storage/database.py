@@ -97,7 +97,7 @@ def engine_for(url: str, begin: str) -> Engine:
     """Connections to the database; `begin` is how SQLite opens their transactions."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # SQLAlchemy's own message may quote the URL, and with it a password.
         raise Misconfigured("database_url is no database URL (dialect://…)") from None
     kind = parsed.get_backend_name()
