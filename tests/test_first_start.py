@@ -245,6 +245,10 @@ def group_that_is_not_there(_folder):
     return options, "transfer_group: there is no group 'no-such-group' here"
 
 
+def database_at_no_port(_folder):
+    return ("--database-url", "postgresql://ota@db.example.com:port/ota"), "no database URL"
+
+
 def database_without_a_server(_folder):
     url = f"postgresql://user:canary@127.0.0.1:{free_port()}/ota"
     return ("--database-url", url), "the database cannot be used: connection failed"
@@ -266,6 +270,7 @@ def address_of_somebody_else(_folder):
         certificate_that_is_none,
         secret_that_others_may_read,
         group_that_is_not_there,
+        database_at_no_port,
         database_without_a_server,
         address_of_somebody_else,
     ],

@@ -93,13 +93,18 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{quote(str(path))}"  # a folder may be called 100%
 
 
-def engine_for(url: str, begin: str) -> Engine:
-    """Connections to the database; `begin` is how SQLite opens their transactions."""
+def parsed_url(url: str) -> URL:
+    """The URL in its parts, or `Misconfigured`."""
     try:
-        parsed = make_url(url)
+        return make_url(url)
     except (ArgumentError, ValueError):
         # SQLAlchemy's own message may quote the URL, and with it a password.
         raise Misconfigured("database_url is no database URL (dialect://…)") from None
+
+
+def engine_for(url: str, begin: str) -> Engine:
+    """Connections to the database; `begin` is how SQLite opens their transactions."""
+    parsed = parsed_url(url)
     kind = parsed.get_backend_name()
     if kind in ("postgresql", "postgres"):
         return _postgresql(parsed)
