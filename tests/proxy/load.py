@@ -8,7 +8,7 @@ from typing import Self
 
 from tests.asking import Answer, Door, ask
 
-PAUSE_SECONDS = 0.01
+PAUSE_SECONDS = 0.02
 """Between two visits of a client: the machine must not be the one that fails."""
 
 Say = Callable[[Callable[..., Answer]], None]

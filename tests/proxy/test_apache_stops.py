@@ -8,7 +8,7 @@ from tests.proxy.load import Load
 pytestmark = pytest.mark.needs("apache2")
 
 STOPS = 20
-IMAGE = esp_application(payload_bytes=1_500_000)
+IMAGE = esp_application(payload_bytes=600_000)
 
 
 @pytest.fixture(name="quick")
