@@ -1,6 +1,7 @@
 """Who is measured: the product, nginx and Flask's development server, each on its own port."""
 
 import http.client
+import json
 import os
 import shutil
 import socket
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import started
-from benchmarks.stage import HOST, IMAGE_PATH, VERSIONS_PATH, Stage
+from benchmarks.stage import HOST, IMAGE_PATH, SLOW_IMAGE_PATH, VERSIONS_BODY, VERSIONS_PATH, Stage
 
 WE, NGINX, FLASK = "we", "nginx", "flask"
 WORKERS = 2
@@ -174,14 +175,17 @@ def _await(
 def _prove(contestant: Contestant, stage: Stage) -> None:
     """The job is done rightly: the image, a range of it, the versions; no token, no answer."""
     token = {"Authorization": f"Bearer {stage.token()}"}
-    image = (stage.www / IMAGE_PATH.lstrip("/")).read_bytes()
+    image, slow = (
+        (stage.www / path.lstrip("/")).read_bytes() for path in (IMAGE_PATH, SLOW_IMAGE_PATH)
+    )
     asked = [
         (IMAGE_PATH, token, (200, image)),
+        (SLOW_IMAGE_PATH, token, (200, slow)),
         (IMAGE_PATH, token | {"Range": "bytes=65536-131071"}, (206, image[65536:131072])),
     ]
     wrong = [path for path, headers, due in asked if ask(contestant, stage, path, headers) != due]
     status, body = ask(contestant, stage, VERSIONS_PATH, token)
-    if status != 200 or b'"1.4.0"' not in body:
+    if status != 200 or json.loads(body) != json.loads(VERSIONS_BODY):
         wrong.append(VERSIONS_PATH)
     if contestant.name != NGINX and ask(contestant, stage, VERSIONS_PATH, {})[0] != 401:
         wrong.append("a request without a token")

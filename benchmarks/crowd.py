@@ -13,7 +13,7 @@ from benchmarks.contestants import FLASK, NGINX, WE, Contestant, running
 from benchmarks.loads import LoadFailed, run_wrk
 from benchmarks.processes import pss_bytes
 from benchmarks.slow_readers import READY
-from benchmarks.stage import IMAGE_PATH, VERSIONS_PATH, Stage
+from benchmarks.stage import SLOW_IMAGE_PATH, VERSIONS_PATH, Stage
 from benchmarks.table import NAMES, Line, in_words
 from benchmarks.throughput import Say
 
@@ -74,7 +74,7 @@ def _measure(server: Contestant, stage: Stage, crowd: Crowd) -> Slow:
     before = Memory.now(server)
     tokens = "\n".join(stage.token() for _ in range(crowd.readers))
     pace = ["--rate", RATE_BYTES, "--ramp", crowd.ramp_seconds, "--seconds", crowd.seconds]
-    with _child("slow_readers", server, stage, [IMAGE_PATH, *pace], tokens) as readers:
+    with _child("slow_readers", server, stage, [SLOW_IMAGE_PATH, *pace], tokens) as readers:
         assert readers.stdout is not None
         if readers.stdout.readline().strip() != READY:
             raise LoadFailed(f"the slow readers did not begin: {readers.communicate()[1]}")

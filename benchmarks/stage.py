@@ -16,11 +16,14 @@ from ota_http_server.security.certificates import TlsFiles, make_set
 HOST = "127.0.0.1"
 PROJECT = "lamp"
 IMAGE_PATH = f"/firmware/{PROJECT}/lamp-1.4.0.bin"
+SLOW_IMAGE_PATH = f"/firmware/{PROJECT}/lamp-2.0.0.bin"
 VERSIONS_PATH = f"/firmware/{PROJECT}/versions"
-VERSIONS_BODY = b'{"versions":["1.4.0"],"count":1,"latest":"1.4.0"}'
+VERSIONS_BODY = b'{"versions":["1.4.0","2.0.0"],"count":2,"latest":"2.0.0"}'
 
 PAYLOAD_BYTES = 1_499_600
 """With what an image has around it, 1.5 MB: an ESP32 application with Wi-Fi and TLS."""
+SLOW_PAYLOAD_BYTES = 2_000_000
+"""At 40 KB/s it lasts for 50 seconds, longer than any slow reader is watched."""
 TOKEN_SECONDS = 3_600
 
 
@@ -59,14 +62,22 @@ class Stage:
 
 def prepare(folder: Path) -> Stage:
     """Write everything into an empty folder."""
-    image = esp_application(version="1.4.0", project=PROJECT, payload_bytes=PAYLOAD_BYTES)
+    images = {
+        Path(IMAGE_PATH).name: _image("1.4.0", PAYLOAD_BYTES),
+        Path(SLOW_IMAGE_PATH).name: _image("2.0.0", SLOW_PAYLOAD_BYTES),
+    }
     project = folder / "www" / "firmware" / PROJECT
-    project.mkdir(parents=True)
-    (project / Path(IMAGE_PATH).name).write_bytes(image)
     # nginx has the same tree with the small answer as a file; the others make it themselves.
     static = folder / "static" / "firmware" / PROJECT
-    static.mkdir(parents=True)
-    (static / Path(IMAGE_PATH).name).write_bytes(image)
+    for place in (project, static):
+        place.mkdir(parents=True)
+        for name, image in images.items():
+            (place / name).write_bytes(image)
     (static / "versions").write_bytes(VERSIONS_BODY)
     tls, _ = make_set(folder / "certs", [HOST], datetime.now(UTC), 2, replace=False)
-    return Stage(folder, len(image), secrets.token_urlsafe(32), tls)
+    image_bytes = len(images[Path(IMAGE_PATH).name])
+    return Stage(folder, image_bytes, secrets.token_urlsafe(32), tls)
+
+
+def _image(version: str, payload_bytes: int) -> bytes:
+    return esp_application(version=version, project=PROJECT, payload_bytes=payload_bytes)
