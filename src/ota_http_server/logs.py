@@ -16,7 +16,9 @@ ROOT = "ota_http_server"
 # A JWT wherever it stands (its header begins with `{"`), cut short or not.
 JWT = re.compile(r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}")
 # The same from issuers that write their JSON with blanks. No file name has so long an ending.
-OTHER_JWT = re.compile(r"[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}(?:\.[A-Za-z0-9_-]*)?")
+OTHER_JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}(?:\.[A-Za-z0-9_-]*)?"
+)
 TOKEN_PARAMETER = re.compile(r"(?i)\b(token=)[^&\s\"']+")
 CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 SECRET_HEADER = re.compile(r"(?i)(x[-_]admin[-_]secret['\"]?\s*[:=,]\s*['\"]?)[^'\"\r\n]+")

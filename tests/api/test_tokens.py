@@ -1,6 +1,7 @@
 """Minting over HTTP: the brief's claims and answers, and every way to be refused."""
 
 import base64
+import io
 import json
 import re
 from datetime import UTC, datetime
@@ -354,3 +355,29 @@ def test_with_the_names_of_the_brief_token_and_url_fit_a_stock_board(tmp_path):
 
     assert Board.can_send(document, "projectA-01.00.02.bin") == (True, True)
     assert "warning" not in document
+
+
+@pytest.mark.parametrize("excess", [b" ", b"GARBAGE", b" " * 1_000_000])
+def test_a_body_without_a_length_has_the_same_limit(tmp_path, excess):
+    wish = json.dumps({"device_id": DEVICE, "project": "lamp"}).encode().ljust(65_536)
+    with Instance(tmp_path) as instance:
+        answer = instance.client.post(
+            "/admin/generate_token",
+            input_stream=io.BytesIO(wish + excess),
+            content_type="application/json",
+            headers={"X-Admin-Secret": ADMIN_SECRET},
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+
+    assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+
+
+def test_a_compressed_body_is_not_taken(tmp_path):
+    with Instance(tmp_path) as instance:
+        answer = instance.admin(
+            "/admin/generate_token",
+            {"device_id": DEVICE, "project": "lamp"},
+            Content_Encoding="gzip",
+        )
+
+    assert (answer.status_code, answer.json["code"]) == (415, "not_json")

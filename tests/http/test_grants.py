@@ -86,3 +86,21 @@ def test_what_does_not_hold_is_not_remembered(grants, verifier):
     verifier.revoked = 0
 
     assert grants.identify("token").subject == "d"
+
+
+def test_a_token_that_is_revoked_while_it_is_verified_is_not_remembered():
+    class Slow(Verifier):
+        """Somebody revokes in the middle of the first verification."""
+
+        def verify(self, token, now):
+            granted = super().verify(token, now)
+            self.revoked += 1
+            return granted
+
+    verifier = Slow()
+    grants = Grants(verifier, wall=lambda: verifier.now, monotonic=lambda: 0.0)
+
+    grants.identify("token")
+
+    with pytest.raises(Unauthenticated):
+        grants.identify("token")

@@ -23,6 +23,9 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.DiskFull: 507,
 }
 
+CODES = {status: kind.code for kind, status in STATUS.items()} | {405: "method_not_allowed"}
+"""The one code of each status, also where no Refusal of ours was the reason."""
+
 PROBLEM_JSON = "application/problem+json"
 UNAVAILABLE_RETRY_SECONDS = 10
 

@@ -7,7 +7,7 @@ import io
 from time import monotonic
 
 from ota_http_server.server.bodies import BadBody, ChunkedBody, LengthBody
-from ota_http_server.server.framing import Head, check_unfinished
+from ota_http_server.server.framing import Head, Refused, check_unfinished
 from ota_http_server.server.options import ServerOptions
 from ota_http_server.server.wire import NEVER, Wire
 
@@ -27,18 +27,23 @@ class Incoming:
         "_body_until",
         "_expects_continue",
         "_first",
+        "_has_skipped",
+        "_idle_seconds_max",
         "_options",
         "_received",
         "_rest",
         "_wire",
         "doubtful",
         "in_head",
+        "is_idle",
     )
 
-    def __init__(self, wire: Wire, options: ServerOptions) -> None:
+    def __init__(self, wire: Wire, options: ServerOptions, idle_seconds_max: float) -> None:
         self._wire = wire
         self._options = options
+        self._idle_seconds_max = idle_seconds_max
         self._first = True
+        self._has_skipped = False
         self._rest = b""
         self._body: LengthBody | ChunkedBody | None = None
         self._received = 0
@@ -46,6 +51,8 @@ class Incoming:
         self._expects_continue = False
         self.in_head = False
         """A head has begun and its end has not come."""
+        self.is_idle = False
+        """An answer was given, and nothing of a next request was read yet."""
         self.doubtful = False
         """The framing of a body was broken: no further request may be read."""
 
@@ -65,13 +72,14 @@ class Incoming:
         and is not extended by single bytes.
         """
         self._body = None
-        if self._first:
+        self._has_skipped = False
+        if self._first or self._rest:
             self._first = False
             self._begin_head()
-        elif self._rest:
-            self._begin_head()
+            self._skip_empty_line()
         else:
-            self._wire.deadline = monotonic() + self._options.keep_alive_seconds
+            self.is_idle = True
+            self._wire.deadline = monotonic() + self._idle_seconds_max
         while (end := self._rest.find(b"\r\n\r\n")) < 0:
             if self._rest:
                 check_unfinished(self._rest)
@@ -79,8 +87,9 @@ class Incoming:
             if not data:
                 return None
             self._rest += data
-            if not self.in_head or self._rest.startswith(b"\r\n"):
+            if not self.in_head:
                 self._begin_head()
+            self._skip_empty_line()
         self._wire.deadline = NEVER
         self.in_head = False
         raw, self._rest = self._rest[:end], self._rest[end + 4 :]
@@ -143,10 +152,17 @@ class Incoming:
 
     def _begin_head(self) -> None:
         self.in_head = True
+        self.is_idle = False
         self._wire.deadline = monotonic() + self._options.header_seconds_max
-        if self._rest.startswith(b"\r\n"):
-            # An empty line before a request is an old client's habit (RFC 9112 §2.2).
-            self._rest = self._rest[2:]
+
+    def _skip_empty_line(self) -> None:
+        """One before a request is an old client's habit (RFC 9112 §2.2); more are a drip."""
+        if not self._rest.startswith(b"\r\n"):
+            return
+        if self._has_skipped:
+            raise Refused(400, "more than one empty line before a request")
+        self._has_skipped = True
+        self._rest = self._rest[2:]
 
     def _receive_body(self) -> None:
         if self._body_until == NEVER:

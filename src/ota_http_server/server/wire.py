@@ -97,6 +97,13 @@ class Wire:
                 gevent.sleep(0)
         return position - start
 
+    def has_unread(self) -> bool:
+        """Something came that its greenlet has not read yet."""
+        try:
+            return bool(self._socket.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
     def finish(self) -> None:
         """Say that nothing more comes; the peer may still be sending."""
         self._socket.shutdown(socket.SHUT_WR)
@@ -174,7 +181,9 @@ class TlsWire(Wire):
                 self._wait_writable()
                 continue
             except ssl.SSLWantReadError:
+                self.deadline = monotonic() + self.stall_seconds_max
                 self._hub.wait(self._reader)
+                self.deadline = NEVER
                 continue
             self.sent += taken
             rest = rest[taken:]

@@ -80,6 +80,8 @@ class Worker(base.Worker):  # type: ignore[misc]
             self._beat()
         begun = monotonic()
         room.stopping = True
+        for connection in list(room.connections):
+            connection.end_idleness_soon()
         self._await_silence(begun)
         acceptor.close()
         while not self._end_asked and not room.emptied.wait(DEPARTURE_SECONDS):
