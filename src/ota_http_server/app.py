@@ -18,11 +18,10 @@ from ota_http_server.api.admin import AdminDoor, admin_blueprint
 from ota_http_server.api.status import status_blueprint
 from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal
 from ota_http_server.http.callers import Callers
-from ota_http_server.http.exchange import Reply
+from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.grants import Grants
-from ota_http_server.http.json_body import BODY_BYTES_MAX
 from ota_http_server.http.lane import DeviceLane, Dialect
-from ota_http_server.http.problems import body_of, plain_problem, problem
+from ota_http_server.http.problems import CODES, body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
@@ -172,7 +171,6 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
         ota.gate, ota.mint, ota.revoke, proxies, settings.jwt_expiry, settings.jwt_expiry_max
     )
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
     app.register_blueprint(admin_blueprint(admin))
     app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota.stores)))
@@ -237,7 +235,7 @@ def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
     def unknown(error: HTTPException) -> Response:
         status = error.code or 500
         log.refused(request.environ, proxies.caller(request.environ), status, error.name)
-        code = error.name.lower().replace(" ", "_")
+        code = CODES.get(status, "refused")
         response = _response(plain_problem(status, body_of(status, code, error.name)))
         for name, value in error.get_headers(request.environ):
             if name == "Allow":
@@ -254,7 +252,8 @@ def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
 
 def _response(reply: Reply) -> Response:
     body = b"".join(part for part in reply.body if isinstance(part, bytes))
-    return Response(body, reply.status, list(reply.headers))
+    status = f"{reply.status} {REASONS.get(reply.status, 'Error')}"
+    return Response(body, status, list(reply.headers))
 
 
 def _checks(stores: Stores) -> dict[str, Callable[[], None]]:
