@@ -1,5 +1,6 @@
 """The starting process: gunicorn's arbiter, told how this server stops, reloads and ticks."""
 
+import gc
 import logging
 import os
 import signal
@@ -60,6 +61,10 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
         """Run until a signal ends it; the exit status."""
         self.start()
         self._hooks.started()
+        # A full collection writes into every object, and the pages that the workers share with
+        # us would become their own. What is there now is out of its sight, and stays shared.
+        gc.collect()
+        gc.freeze()
         status, graceful = 0, False
         while True:
             try:
