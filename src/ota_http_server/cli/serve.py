@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from ota_http_server.app import Ota, Stores
+    from ota_http_server.cli.certificate import ShownCertificate
     from ota_http_server.operations.background import Background
-    from ota_http_server.security.certificates import TlsFiles
     from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
 
 LOG = logs.logger("start")
@@ -48,6 +48,7 @@ def run(options: Mapping[str, object]) -> int:
 
 def _serve(settings: Settings) -> int:
     from ota_http_server.app import Host, create_app
+    from ota_http_server.cli.certificate import ShownCertificate
     from ota_http_server.server.serving import serve
 
     _make_firmware_folder(settings.firmware_path)
@@ -55,7 +56,8 @@ def _serve(settings: Settings) -> int:
     stores = create_app(settings).extensions["ota"].stores
     _open_audit_log(settings.ota_audit_log)
     _warn(settings, stores)
-    tls = _Tls(settings)
+    tls = ShownCertificate(settings)
+    tls.prepare(stores.database)
 
     def make_app(process: "Process") -> "WsgiApp":
         host = Host(process.stopping, process.in_thread, process.in_writer)
@@ -104,51 +106,7 @@ def _open_audit_log(path: Path) -> None:
         raise Misconfigured(f"ota_audit_log: {path} cannot be written ({error.strerror})") from None
 
 
-class _Tls:
-    """The certificate to show: the one configured, or our own, kept fresh."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.on = not settings.no_certs
-        self.certificate: Path | None = None
-        self.key: Path | None = None
-        if not self.on:
-            return
-        if settings.cert is not None:
-            self.certificate, self.key = settings.cert, settings.key
-        else:
-            files = self._own()
-            self.certificate, self.key = files.server_cert, files.server_key
-            LOG.info("boards trust this server by %s", files.ca_cert.absolute())
-        self._inspect()
-
-    def renew(self) -> None:
-        """Makes our own certificate anew when it is due; the server notices the changed file."""
-        if self.on and self._settings.cert is None:
-            try:
-                self._own()
-            except (Misconfigured, Refusal, OSError) as error:
-                LOG.error("the certificate was not renewed: %s", error)
-
-    def _own(self) -> "TlsFiles":
-        from ota_http_server.operations.prepare import Places, start_lock
-        from ota_http_server.security.certificates import ensure_own
-        from ota_http_server.security.hosts import host_names
-
-        places = Places(self._settings.data_dir)
-        names = host_names()
-        with start_lock(places.data):
-            return ensure_own(places.tls, names, datetime.now(UTC))
-
-    def _inspect(self) -> None:
-        from ota_http_server.security.inspection import inspect_pair, warnings
-
-        if self.certificate is not None and self.key is not None:
-            for warning in warnings(inspect_pair(self.certificate, self.key, datetime.now(UTC))):
-                LOG.warning("%s", warning)
-
-
-def _options(settings: Settings, tls: _Tls) -> "ServerOptions":
+def _options(settings: Settings, tls: "ShownCertificate") -> "ServerOptions":
     from ota_http_server.server.options import ServerOptions
 
     return ServerOptions(
@@ -172,7 +130,7 @@ def _options(settings: Settings, tls: _Tls) -> "ServerOptions":
     )
 
 
-def _hooks(settings: Settings, stores: "Stores", tls: _Tls) -> "Hooks":
+def _hooks(settings: Settings, stores: "Stores", tls: "ShownCertificate") -> "Hooks":
     from ota_http_server.operations.run_server import note_start, note_stop
     from ota_http_server.server.options import Hooks
 

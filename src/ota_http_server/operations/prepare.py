@@ -6,14 +6,19 @@ under one lock file. Doing it again changes nothing.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.logs import logger
+from ota_http_server.operations.run_server import was_started
 from ota_http_server.security.secrets import load_or_make
+from ota_http_server.storage.database import Database
 from ota_http_server.storage.migrations.migrate import migrate
+
+LOG = logger("start")
 
 LOCK_FILE = "start.lock"
 LOCK_SECONDS_MAX = 60.0  # a first start makes keys and a schema; it takes a second or two
@@ -54,24 +59,24 @@ class Places:
 class Secrets:
     """What the process holds in memory and shows to nobody."""
 
-    jwt: str
-    admin: str
-    audit: bytes
+    jwt: str = field(repr=False)
+    admin: str = field(repr=False)
+    audit: bytes = field(repr=False)
 
 
 @contextmanager
-def start_lock(data: Path) -> Iterator[None]:
+def start_lock(data: Path, seconds_max: float = LOCK_SECONDS_MAX) -> Iterator[None]:
     """Held by whoever makes something in the data folder that others must not make too.
 
     `Misconfigured` if the folder cannot be made or written, or another start does not let go.
     """
     make_data_folder(data)
-    lock = FileLock(data / LOCK_FILE, timeout=LOCK_SECONDS_MAX, mode=0o600)
+    lock = FileLock(data / LOCK_FILE, timeout=seconds_max, mode=0o600)
     try:
         lock.acquire()
     except Timeout:
         raise Misconfigured(
-            f"{data / LOCK_FILE} could not be had for {LOCK_SECONDS_MAX:g} seconds: another start"
+            f"{data / LOCK_FILE} could not be had for {seconds_max:g} seconds: another start"
             " hangs, or the data folder takes no files"
         ) from None
     except OSError as error:
@@ -96,11 +101,28 @@ def prepare(
     places: Places, database_url: str, *, jwt_secret: str | None, admin_secret: str | None
 ) -> Secrets:
     """Makes what is missing. Secrets given by the settings are used as they are, and not kept."""
+    given = {places.jwt_secret: jwt_secret, places.admin_secret: admin_secret}
     with start_lock(places.data):
+        kept = [path for path in (*given, places.audit_key) if not given.get(path)]
+        made = [path for path in kept if not path.exists()]
         secrets = Secrets(
             jwt=jwt_secret or load_or_make(places.jwt_secret),
             admin=admin_secret or load_or_make(places.admin_secret),
             audit=load_or_make(places.audit_key).encode(),
         )
         migrate(database_url)
+        if made and _was_used(database_url):
+            LOG.warning(
+                "made anew, although this database was served from before: %s; what was signed or"
+                " opened by the old is refused now. Not meant? Stop, and restore the data folder",
+                ", ".join(map(str, made)),
+            )
     return secrets
+
+
+def _was_used(database_url: str) -> bool:
+    database = Database(database_url)
+    try:
+        return was_started(database)
+    finally:
+        database.close()
