@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from ota_http_server.app import open_ota, open_stores
-from ota_http_server.cli.options import common_options
+from ota_http_server.cli.options import data_options
 from ota_http_server.cli.serve import is_public
 from ota_http_server.domain.errors import Misconfigured, Refusal
 from ota_http_server.levels import strangers
@@ -22,7 +22,7 @@ from ota_http_server.settings import Settings
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
-@common_options
+@data_options
 def doctor(settings: Settings, as_json: bool) -> None:
     """Look for weak secrets, bad certificates, damaged images and a broken audit chain.
 

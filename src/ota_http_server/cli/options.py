@@ -1,6 +1,7 @@
 """Options made from the knobs, and the settings that they, the environment and the file give."""
 
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.levels import read_settings
 from ota_http_server.security.secrets import read_secret_file
 from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
@@ -34,6 +36,25 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     _, knob = knobs()["data_dir"]
     return _config(_option("data_dir", Path, knob)(with_settings))
+
+
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """For the commands that open the data folder: the same, for its owner alone."""
+
+    @wraps(command)
+    def with_data(*args: Any, settings: Settings, **kwargs: Any) -> Any:
+        # Serving imports this file before it patches what the database imports.
+        # pylint: disable-next=import-outside-toplevel
+        from ota_http_server.operations.prepare import Places, owner_beside_root
+
+        if owner := owner_beside_root(Places(settings.data_dir)):
+            raise Misconfigured(
+                f"{settings.data_dir} belongs to {owner}, whose server could not read what root"
+                f" writes there: run this as {owner}, with sudo -u {shlex.quote(owner)} in front"
+            )
+        return command(*args, settings=settings, **kwargs)
+
+    return common_options(with_data)
 
 
 def load(options: Mapping[str, object]) -> Settings:

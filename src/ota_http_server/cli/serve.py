@@ -163,7 +163,16 @@ def _hooks(settings: Settings, stores: "Stores", tls: "ShownCertificate") -> "Ho
 def _warn(settings: Settings, stores: "Stores") -> None:
     """Says loudly, once, what is unsafe about this start; never a secret's value."""
     from ota_http_server.operations.check_safety import unsafe
+    from ota_http_server.operations.prepare import owner_beside_root
 
+    if owner := owner_beside_root(stores.places):
+        LOG.warning(
+            "%s belongs to %s, and this server runs as root: what it makes there, a server of %s"
+            " could not read",
+            settings.data_dir,
+            owner,
+            owner,
+        )
     for warning in unsafe(
         stores.secrets,
         algorithm=settings.jwt_alg,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ota_http_server.app import open_ota
-from ota_http_server.cli.options import common_options
+from ota_http_server.cli.options import data_options
 from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.operator import Operator
 from ota_http_server.operations.mint_token import TokenWish
@@ -30,7 +30,7 @@ def token() -> None:
 @click.option("--minutes", type=int, help="How long it lives.  [default: jwt_expiry]")
 @click.option("--firmware", metavar="VERSION", help="Version that the device runs now.")
 @json_option
-@common_options
+@data_options
 def mint(
     settings: Settings,
     device: str,
@@ -64,7 +64,7 @@ def mint(
 @click.option("--token", "text", metavar="TOKEN|-", help="Revoke this token; - reads it.")
 @click.option("--device", metavar="UUID", help="Revoke all tokens that this device has so far.")
 @json_option
-@common_options
+@data_options
 def revoke(
     settings: Settings, jti: str | None, text: str | None, device: str | None, as_json: bool
 ) -> None:
@@ -87,7 +87,7 @@ def revoke(
 @token.command()
 @click.argument("text", metavar="[TOKEN]", default="-")
 @json_option
-@common_options
+@data_options
 def inspect(settings: Settings, text: str, as_json: bool) -> None:
     """Say what a token claims and whether this server accepts it now; without TOKEN it is read.
 

@@ -4,6 +4,8 @@ Three instances started at the same instant in an empty folder agree, because al
 under one lock file. Doing it again changes nothing.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,6 +97,26 @@ def make_data_folder(data: Path) -> None:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Misconfigured(f"{data}: the data folder cannot be made ({error.strerror})") from None
+
+
+def owner_beside_root(places: Places) -> str | None:
+    """Whose data root is about to work on; None where nobody else's server can be meant.
+
+    What root makes here (the head of the audit chain, rows, locks) the owner's server could not
+    read. The key of the audit tells whose it is: every first start makes one.
+    """
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return None
+    import pwd  # pylint: disable=import-outside-toplevel  # there is none on Windows
+
+    witness = places.audit_key if places.audit_key.exists() else places.data
+    owner = witness.stat().st_uid if witness.exists() else 0
+    if owner == 0:
+        return None
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return f"#{owner}"  # as sudo takes it
 
 
 def prepare(
