@@ -273,6 +273,19 @@ def test_a_wrong_value_in_the_file_is_one_line_with_file_key_and_what_is_expecte
             "database_url must look like postgresql://user:password@host/name"
             " or sqlite:////folder/ota.sqlite",
         ),
+        (
+            'database_url = "sqlite:///:memory:"',
+            "database_url must name a file, not ':memory:'",
+        ),
+        (
+            'database_url = "sqlite:///%3Amemory%3A"',
+            "database_url must name a file, not ':memory:'",
+        ),
+        (
+            'database_url = "sqlite:///file:x?mode=memory&uri=true"',
+            "database_url must name a file, not 'file:x'",
+        ),
+        ('database_url = "sqlite:///a%00b"', r"database_url must name a file, not 'a\x00b'"),
     ],
 )
 def test_values_that_do_not_go_together_or_mean_nothing_are_refused(tmp_path, file, said):
@@ -286,6 +299,30 @@ def test_what_is_private_must_not_lie_where_firmware_is_served(tmp_path, monkeyp
     said = refusal(tmp_path, file=f'{key} = "www/../www/firmware/x"')
 
     assert said.startswith(f"{key} (www/../www/firmware/x) must not lie in the firmware folder")
+
+
+@pytest.mark.parametrize("name", ["www/firmware/lamp/ota.sqlite", "www/%66irmware/a?timeout=9"])
+def test_a_database_must_not_lie_where_firmware_is_served(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+
+    said = refusal(tmp_path, file=f'database_url = "sqlite:///{name}"')
+
+    assert said.startswith("database_url (www/firmware/")
+    assert "must not lie in the firmware folder" in said
+
+
+def test_neither_must_the_files_that_hold_secrets(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    served = Path("www/firmware/lamp")
+    served.mkdir(parents=True)
+    (served / "secret").write_text("a secret")
+    (served / "secret").chmod(0o600)
+    (served / "config.toml").write_text("[parameters]")
+
+    with pytest.raises(Misconfigured, match=r"config \(www/firmware/lamp/config.toml\) must not"):
+        read_settings({}, {}, served / "config.toml", read_secret_file)
+    with pytest.raises(Misconfigured, match=r"OTA_JWT_SECRET_FILE \(www/.*secret\) must not"):
+        read_settings({}, {"OTA_JWT_SECRET_FILE": f"{served}/secret"}, None, read_secret_file)
 
 
 def test_links_that_go_round_are_not_followed_for_ever(tmp_path, monkeypatch):

@@ -38,7 +38,10 @@ def read_settings(
     values.update(_from_environment(environ, read_secret))
     for key, value in command_line.items():
         values[key] = _value(key, value, f"--{key.replace('_', '-')}")
-    return Settings(**values)
+    settings = Settings(**values)
+    for name, path in _files(config, environ).items():
+        settings.keep_from_www(name, path)
+    return settings
 
 
 def strangers(environ: Mapping[str, str]) -> list[str]:
@@ -99,6 +102,16 @@ def _from_environment(
         if text:
             values[key] = _value(key, text, f"environment {name}")
     return values
+
+
+def _files(config: Path | None, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The files that settings are read from, by what names them: secrets stand in them."""
+    named = {"config": config or DEFAULT_FILE}
+    for key, (_, of) in knobs().items():
+        name = env_name(key, of) + FILE_SUFFIX
+        if of.secret and environ.get(name):
+            named[name] = Path(environ[name])
+    return named
 
 
 def _value(key: str, value: Any, origin: str, *, typed: bool = False) -> Any:

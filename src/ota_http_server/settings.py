@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from ota_http_server.domain.errors import Misconfigured
 
@@ -23,7 +23,8 @@ DAY_SECONDS = 24 * 3600
 OWN_ROUTES = ("admin", "api", "favicon.ico", "healthz", "readyz", "status")
 """Firmware under one of these paths would hide the server's own answers."""
 
-DATABASE_URL = re.compile(r"(sqlite:///[^?]|postgresql(\+psycopg)?://[^\s])")
+SQLITE = "sqlite:///"
+DATABASE_URL = re.compile(rf"({SQLITE}[^?]|postgresql(\+psycopg)?://[^\s])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,15 +247,23 @@ class Settings:  # pylint: disable=too-many-instance-attributes
                 "database_url must look like postgresql://user:password@host/name"
                 " or sqlite:////folder/ota.sqlite"
             )
-        self._keep_private_from_www()
+        name = str(self.database_file or "")
+        if name.startswith((":", "file:")) or "\0" in name:
+            # In memory, each connection and each process would have rows of its own.
+            raise Misconfigured(f"database_url must name a file, not {name!r}")
+        self.keep_from_www("data_dir", self.data_dir)
+        self.keep_from_www("database_url", self.database_file)
+        self.keep_from_www("key", self.key)
+        self.keep_from_www("ota_audit_log", self.ota_audit_log)
 
-    def _keep_private_from_www(self) -> None:
-        """What lies in the firmware folder is served to whoever has a token, or to everybody."""
+    def keep_from_www(self, name: str, path: Path | None) -> None:
+        """Refuses a private place in the firmware folder, which is served to whoever has a token.
+
+        `name` is what the operator set to it.
+        """
         served = os.path.realpath(self.firmware_path)  # `resolve` raises where links go round
-        private = {"data_dir": self.data_dir, "key": self.key, "ota_audit_log": self.ota_audit_log}
-        for key, path in private.items():
-            if path is not None and Path(os.path.realpath(path)).is_relative_to(served):
-                raise Misconfigured(f"{key} ({path}) must not lie in the firmware folder, {served}")
+        if path is not None and Path(os.path.realpath(path)).is_relative_to(served):
+            raise Misconfigured(f"{name} ({path}) must not lie in the firmware folder, {served}")
 
     @property
     def firmware_path(self) -> Path:
@@ -264,7 +273,15 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     def database_address(self) -> str:
         if self.database_url:
             return self.database_url
-        return f"sqlite:///{quote(str(self.data_dir.absolute() / 'ota.sqlite'))}"
+        return f"{SQLITE}{quote(str(self.data_dir.absolute() / 'ota.sqlite'))}"
+
+    @property
+    def database_file(self) -> Path | None:
+        """Where SQLite keeps the rows; None with another database."""
+        address = self.database_address
+        if not address.startswith(SQLITE):
+            return None
+        return Path(unquote(address.removeprefix(SQLITE).partition("?")[0]))
 
     @property
     def worker_count(self) -> int:
@@ -290,20 +307,3 @@ def option_names(key: str, kind: object) -> tuple[str, ...]:
         return (f"--{name}",)
     opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
     return (f"--{name}", f"--{opposite}")
-
-
-def shown(values: Settings) -> dict[str, str]:
-    """The settings for people: secrets only as set or not."""
-    return {key: _shown(getattr(values, key), of) for key, (_, of) in knobs().items()}
-
-
-def _shown(value: object, of: Knob) -> str:
-    if value is None:
-        return of.shown_default or ""
-    if of.secret:
-        return "(set)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or of.shown_default or ""
-    return str(value)

@@ -8,7 +8,7 @@ import click
 
 from ota_http_server.cli.commands_page import commands_page
 from ota_http_server.cli.options import common_options
-from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names, shown
+from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
 
 
 @click.command("settings")
@@ -30,6 +30,23 @@ def show(settings: Settings, markdown: bool, commands: bool, example: bool, as_j
     else:
         for key, value in shown(settings).items():
             click.echo(f"{key:<28} {value}")
+
+
+def shown(values: Settings) -> dict[str, str]:
+    """The settings for people: secrets only as set or not."""
+    return {key: _in_words(getattr(values, key), of) for key, (_, of) in knobs().items()}
+
+
+def _in_words(value: object, of: Knob) -> str:
+    if value is None:
+        return of.shown_default or ""
+    if of.secret:
+        return "(set)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or of.shown_default or ""
+    return str(value)
 
 
 def reference() -> str:
