@@ -36,7 +36,7 @@ from ota_http_server.operations.prepare import Places, Secrets, prepare
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.tidy import sweep, tidy
 from ota_http_server.operations.try_admin_secret import AdminGate
-from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.operations.verify_token import REFRESH_SECONDS, TokenVerifier
 from ota_http_server.protocols.firmware_url import FirmwareUrl
 from ota_http_server.security.secrets import same_secret
 from ota_http_server.security.tokens import Tokens
@@ -205,6 +205,8 @@ def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog)
     database, collection = ota.stores.database, ota.collection
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
+        Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),
+        Chore("writing owed lines", 5.0, lambda: ota.stores.journal.catch_up(database)),
         Chore("gathering refusals", 5.0, ota.gate.gather),
         Chore("logging transfers", 5.0, transfers.log_the_silent),
         Chore("logging refusals", 5.0, log.tell_of_the_rest),

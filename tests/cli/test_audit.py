@@ -9,7 +9,8 @@ from click.testing import CliRunner, Result
 from ota_http_server.cli.audit import audit
 from ota_http_server.operations.prepare import Places, prepare
 from ota_http_server.storage.audit_head import AuditHead
-from ota_http_server.storage.database import Database, sqlite_url
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.engines import sqlite_url
 from ota_http_server.storage.journal import FileJournal
 
 

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from ota_http_server.storage.database import sqlite_url
+from ota_http_server.storage.engines import sqlite_url
 from ota_http_server.storage.migrations.migrate import migrate
 from ota_http_server.storage.schema import metadata
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ota_http_server.storage.database import Database, sqlite_url
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.engines import sqlite_url
 from tests.storage.databases import (
     drop_postgresql,
     emptied_postgresql,

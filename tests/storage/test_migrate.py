@@ -8,7 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from ota_http_server.domain.errors import Misconfigured
-from ota_http_server.storage.database import Database, engine_for, sqlite_url
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.engines import engine_for, sqlite_url
 from ota_http_server.storage.migrations.migrate import migrate
 from ota_http_server.storage.schema import metadata
 

@@ -19,12 +19,9 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from ota_http_server.storage.audit_line import audit_line
 from ota_http_server.storage.events import Event
 
-LOCK_SECONDS_MAX = 10  # a line takes milliseconds; then another process hangs, and we do not
 NOTES_BYTES_READ = 64 * 1024  # about 1,000 notes: more than can follow while one process pauses
 NOTES_BYTES_MAX = 4 * NOTES_BYTES_READ
 NOTE = re.compile(rb"\n([0-9a-f]{32}) (\d{1,20}) (\d{1,20}) (\d{1,20})(?=\n)")
@@ -43,18 +40,17 @@ class _Open:
 
 
 class AuditLog:
-    """`notes_path` lies in the data folder; `lock_path` guards both files."""
+    """`notes_path` lies in the data folder. Every call is made under the `AuditLock`."""
 
-    def __init__(self, path: Path, notes_path: Path, lock_path: Path) -> None:
+    def __init__(self, path: Path, notes_path: Path) -> None:
         self.path = path
         self._notes_path = notes_path
-        self._lock_path = lock_path
 
     def put(self, events: Sequence[Event], *, all_notes: bool = False) -> None:
         """Writes the lines that are missing, in this order, and sees them on the disk.
 
         `all_notes` is for events of long ago. Raises `OSError` if the disk refuses a line (half
-        of one never stays) or the lock cannot be had.
+        of one never stays).
         """
         with self._opened(None if all_notes else NOTES_BYTES_READ) as files:
             for event in events:
@@ -65,23 +61,19 @@ class AuditLog:
 
     def forget_old_notes(self) -> None:
         """Keeps the newest notes only; call it when all older events are marked as written."""
-        with self._locked():
-            notes = self._notes_path.read_bytes() if self._notes_path.exists() else b""
-            if len(notes) > NOTES_BYTES_MAX:
-                partial = self._notes_path.with_suffix(".partial")
-                fd = os.open(partial, OPEN | os.O_CREAT | os.O_TRUNC, 0o600)
-                with os.fdopen(fd, "wb") as file:
-                    file.write(notes[-NOTES_BYTES_READ:])
-                    file.flush()
-                    os.fsync(file.fileno())
-                partial.replace(self._notes_path)
-
-    def _locked(self) -> FileLock:
-        return FileLock(self._lock_path, timeout=LOCK_SECONDS_MAX, poll_interval=0.005, mode=0o600)
+        notes = self._notes_path.read_bytes() if self._notes_path.exists() else b""
+        if len(notes) > NOTES_BYTES_MAX:
+            partial = self._notes_path.with_suffix(".partial")
+            fd = os.open(partial, OPEN | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(notes[-NOTES_BYTES_READ:])
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self._notes_path)
 
     @contextlib.contextmanager
     def _opened(self, notes_bytes: int | None) -> Iterator[_Open]:
-        with self._locked(), contextlib.ExitStack() as stack:
+        with contextlib.ExitStack() as stack:
             notes = os.open(self._notes_path, OPEN | os.O_CREAT, 0o600)
             stack.callback(os.close, notes)
             is_new = not self.path.exists()

@@ -65,6 +65,7 @@ class SecretTries:
 
     def forget(self, failed_before: int, succeeded_before: int) -> None:
         """Drops networks about which there is nothing left to know."""
+        self.take_turn()
         self._connection.execute(
             delete(secret_tries).where(
                 secret_tries.c.failed_at < failed_before,
@@ -95,9 +96,14 @@ class SecretTries:
         query = select(refusals.c.minute).where(refusals.c.minute < before_minute).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def take_refused(self, before_minute: int) -> dict[Refused, int]:
-        """Takes the counts of earlier minutes out: whoever gets them must tell, nobody else can."""
+    def gathered(self, counts: Mapping[Refused, int], before_minute: int) -> dict[Refused, int]:
+        """Adds these refused tries and takes the counts of earlier minutes out.
+
+        Whoever gets them must tell, nobody else can. The turn comes before the first row, or two
+        who gather would wait for each other: one for the turn, the other for a row.
+        """
         take_turn(self._connection, Turn.GATHERING_REFUSALS)
+        self.refuse(counts)
         rows = self._connection.execute(
             delete(refusals).where(refusals.c.minute < before_minute).returning(*refusals.c)
         )

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ota_http_server.domain.errors import Misconfigured
-from ota_http_server.storage.database import engine_for, parsed_url
+from ota_http_server.storage.engines import engine_for, parsed_url
 from ota_http_server.storage.turns import Turn, take_turn
 
 STEPS = Path(__file__).parent
@@ -70,6 +70,7 @@ def _make_private(url: str) -> None:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = '{TURN_SECONDS_MAX}s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     take_turn(connection, Turn.MIGRATING)
     config = _config()
     config.attributes["connection"] = connection
