@@ -1,5 +1,7 @@
 """Which image a request gets while files are replaced: two instances share folder and rows."""
 
+from hashlib import sha256
+
 import pytest
 
 from ota_http_server.domain.errors import DiskFull
@@ -73,12 +75,53 @@ def test_whoever_begins_anew_gets_what_the_folder_holds_now(one, other, token):
     assert one.get(PATH, token, Range="bytes=0-9").data == Y[:10]
 
 
-def test_a_head_counts_as_a_beginning(one, other, token):
-    length = one.ask("HEAD", PATH, token).headers["Content-Length"]
+def test_who_only_asks_goes_on_with_what_it_has(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
     replaced(one, Y)
+    new = etag(one.ask("HEAD", PATH, token))
+    known = one.get(PATH, token, If_None_Match=new)
+    other_wanted = one.get(PATH, token, If_Match='"0000"')
 
-    assert length == str(len(X))
-    assert other.get(PATH, token, Range="bytes=512-").data == X[512:]
+    assert (known.status_code, other_wanted.status_code) == (304, 412)
+    assert other.get(PATH, token, Range="bytes=100-199").data == X[100:200]
+    assert one.get(PATH, token, Range="bytes=200-").data == X[200:]
+
+
+def test_a_head_and_then_the_first_bytes_begin_the_newest_image(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    length = int(one.ask("HEAD", PATH, token).headers["Content-Length"])
+    first = other.get(PATH, token, Range="bytes=0-99")
+    last = one.get(PATH, token, Range=f"bytes=100-{length - 1}")
+
+    assert first.data + last.data == Y
+
+
+def test_what_was_begun_and_is_gone_is_begun_anew_and_never_mixed(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    replaced(one, Y)
+    assert one.get(PATH, token, Range="bytes=100-199").data == X[100:200]
+    one.ota.blobs.remove(sha256(X).hexdigest())
+
+    refused = [ota.get(PATH, token, Range="bytes=200-") for ota in (one, other)]
+    named = other.get(PATH, token, Range="bytes=200-", If_Range=f'"{sha256(X).hexdigest()}"')
+
+    assert [(answer.status_code, answer.json["code"]) for answer in refused] == [
+        (416, "begin_anew")
+    ] * 2
+    assert (named.status_code, named.data) == (200, Y)
+    assert one.get(PATH, token, Range="bytes=0-99").data == Y[:100]
+    assert other.get(PATH, token, Range="bytes=100-").data == Y[100:]
+
+
+def test_an_immutable_url_whose_bytes_are_gone_is_not_there(one, token):
+    url = one.get("/firmware/lamp/latest", token).json["url"].removeprefix("http://localhost")
+    one.get(url, token, Range="bytes=0-99")
+    replaced(one, Y)
+    one.ota.blobs.remove(sha256(X).hexdigest())
+
+    assert one.get(url, token, Range="bytes=100-").status_code == 404
+    assert one.get(url, token).status_code == 404
 
 
 def test_a_new_beginning_elsewhere_counts_at_once(one, other, token):
@@ -110,10 +153,28 @@ def test_a_beginning_that_is_still_on_its_way_is_waited_for(one, other, token):
     assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
 
 
-def test_another_token_gets_the_new_image(one, other, token):
+def test_what_nobody_knows_of_a_moment_after_a_replacement_is_refused_and_not_guessed(
+    one, other, clock, token
+):
+    one.get(PATH, token, Range="bytes=0-99")
+    one.drop("lamp", "lamp.bin", Y)
+
+    early = other.get(PATH, token, Range="bytes=100-")
+    clock.pass_seconds(2)
+    while_the_writer_waits = other.get(PATH, token, Range="bytes=100-")
+    one.settle()
+
+    for refused in (early, while_the_writer_waits):
+        assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def test_another_token_gets_the_new_image(one, other, clock, token):
     one.get(PATH, token, Range="bytes=0-99")
     replaced(one, Y)
     stranger = one.mint("lamp")
+    assert one.get(PATH, stranger, If_None_Match="*").status_code == 304
+    clock.pass_seconds(10)
 
     assert other.get(PATH, stranger, Range="bytes=100-").data == Y[100:]
 
@@ -169,12 +230,15 @@ def test_if_range_that_names_neither_gets_the_whole_of_the_new_one(one, other, t
     assert one.get(PATH, token, Range="bytes=100-").data == Y[100:]
 
 
-def test_an_immutable_url_goes_on_after_a_replacement_for_whoever_began_it(one, other, token):
+def test_an_immutable_url_goes_on_after_a_replacement_for_whoever_began_it(
+    one, other, clock, token
+):
     url = one.get("/firmware/lamp/latest", token).json["url"].removeprefix("http://localhost")
     one.get(url, token, Range="bytes=0-99")
     replaced(one, Y)
 
     assert other.get(url, token, Range="bytes=100-").data == X[100:]
+    clock.pass_seconds(10)
     assert other.get(url, one.mint("lamp")).status_code == 404
 
 

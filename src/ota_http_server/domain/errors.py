@@ -69,6 +69,12 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class BeginAnew(Refusal):
+    """What was begun cannot go on; from its first byte on it can be had."""
+
+    code = "begin_anew"
+
+
 class TooMany(Refusal):
     """Asked too often; worth another try after `retry_after_seconds`."""
 

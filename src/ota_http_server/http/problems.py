@@ -17,6 +17,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.NotJson: 415,
+    errors.BeginAnew: 416,
     errors.Unfit: 422,
     errors.TooMany: 429,
     errors.Unavailable: 503,

@@ -4,14 +4,15 @@ Beginnings are gathered in memory and written a few times a second, so that the 
 know them and no download waits for the disk. Two moments cannot wait for the batch, because a
 board would be given pieces of two images: when a credential that began another image begins
 anew, the row is written before the answer; and when somebody goes on with an image that came a
-moment ago and nobody knows what he began, another instance may be about to write it.
+moment ago and nobody knows what he began, another instance may be about to write it: he is asked
+to come again.
 """
 
 import time
 from collections.abc import Callable
 from threading import Lock
 
-from ota_http_server.domain.errors import Refusal
+from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.storage.database import Database
@@ -21,7 +22,7 @@ LOG = logger("download")
 
 RESUME_SECONDS_MAX = 3_600  # how long a begun image stays this credential's
 WRITE_SECONDS = 0.2  # how often beginnings are written
-SETTLING_SECONDS = 3  # an image that came so long ago may have beginnings that are on their way
+SETTLING_SECONDS = 7  # so long may an instance that waits for the database owe its beginnings
 REWRITE_MS = 300_000  # a beginning younger than this is known well enough
 REMEMBERED_MAX = 20_000  # beginnings in memory, some 300 bytes each
 PENDING_MAX = 5_000  # beginnings not yet written; beyond this the newest stay in memory only
@@ -68,7 +69,7 @@ class BegunDownloads:
         """What this credential began within the hour, if that may be another image than this one.
 
         `sha256` is what the file holds now, since `collected_at`. None also says that it is the
-        image to go on with. Raises `Unavailable`: a guess could mix two images.
+        image to go on with. Raises `Unavailable` where a guess could mix two images.
         """
         now = self._wall()
         if now - collected_at > RESUME_SECONDS_MAX:
@@ -80,6 +81,8 @@ class BegunDownloads:
         if begun is None and now - collected_at <= SETTLING_SECONDS:
             self._pause(2 * WRITE_SECONDS)
             begun = self._latest(key)
+            if begun is None:
+                raise Unavailable("the file came a moment ago, and what you began is not known yet")
         return self._still_counting(begun, now)
 
     def begun_lately(self, key: Key) -> Beginning | None:

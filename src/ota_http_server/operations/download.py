@@ -8,7 +8,7 @@ byte 0 everybody gets what the folder holds now.
 from dataclasses import dataclass
 from typing import Protocol
 
-from ota_http_server.domain.errors import NotFound, TooLarge, Unfit
+from ota_http_server.domain.errors import BeginAnew, NotFound, TooLarge, Unfit
 from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.collect import Collected, Collection
@@ -27,6 +27,8 @@ class Found:
 
     image: Image
     modified_at: int
+    begins_since: int | None = None
+    """If its sending begins a download: when the image came under this name (unix seconds)."""
 
 
 class Asked(Protocol):
@@ -54,7 +56,8 @@ class Download:
     def __call__(self, caller: Identity, project: str, name: str, asked: Asked) -> Found:
         """The image under this name for this caller and this request.
 
-        Raises `NotFound`, with the reason where the file is there but is not served.
+        Raises `NotFound`, with the reason where the file is there but is not served, and
+        `BeginAnew` where what this caller began is not there any more.
         """
         try:
             current = self.find(caller, project, name)
@@ -63,16 +66,30 @@ class Download:
             if begun is None or not _goes_on(asked, begun):
                 raise
             return begun
-        now = Found(current.image, current.modified_at)
+        now = Found(current.image, current.modified_at, current.collected_at)
         if asked.begins_at_zero(current.image.size) or (asked.is_conditional and asked.names(now)):
-            self._begin(caller, project, current)
             return now
-        begun = self._begun_before(caller, project, current)
+        try:
+            begun = self._begun_before(caller, project, current)
+        except BeginAnew:
+            if not asked.is_conditional:
+                raise
+            begun = None
         if begun is not None and _goes_on(asked, begun):
             return begun
         if asked.is_conditional:  # it names neither, and so gets the whole of this one
-            self._begin(caller, project, current)
-        return now
+            return now
+        return Found(current.image, current.modified_at)
+
+    def begin(self, caller: Identity, project: str, name: str, found: Found) -> None:
+        """Notes that the bytes of this image are sent to this caller, if they begin a download.
+
+        Apart from finding it, because who only asks whether there is something new, or how long
+        it is, begins nothing and goes on with what he has.
+        """
+        if found.begins_since is not None:
+            key = (caller.credential, project, name)
+            self._begun.begin(key, found.image.sha256, found.modified_at, found.begins_since)
 
     def find(self, caller: Identity, project: str, name: str) -> Collected:
         """What the name holds now, if this caller may see it."""
@@ -96,23 +113,30 @@ class Download:
                 raise
             return begun
         if current.image.sha256.startswith(digest_start):
-            if asked.begins_at_zero(current.image.size):
-                self._begin(caller, project, current)
-            return Found(current.image, current.modified_at)
-        begun = self._begun_before(caller, project, current)
+            begins = asked.begins_at_zero(current.image.size)
+            since = current.collected_at if begins else None
+            return Found(current.image, current.modified_at, since)
+        try:
+            begun = self._begun_before(caller, project, current)
+        except BeginAnew:  # not here: this URL has nothing to begin with any more
+            begun = None
         if begun is None or not begun.image.sha256.startswith(digest_start):
             raise NotFound(f"{name} does not hold sha256-{digest_start} (any more)")
         return begun
 
-    def _begin(self, caller: Identity, project: str, current: Collected) -> None:
-        key = (caller.credential, project, current.name)
-        self._begun.begin(key, current.image.sha256, current.modified_at, current.collected_at)
-
     def _begun_before(self, caller: Identity, project: str, current: Collected) -> Found | None:
-        """The image that this credential began, if its bytes are still there."""
+        """The image that this credential began; None says that it may have begun this one."""
         key = (caller.credential, project, current.name)
         sha256 = current.image.sha256
-        return self._found(self._begun.begun(key, sha256, current.collected_at))
+        begun = self._begun.begun(key, sha256, current.collected_at)
+        if begun is None:
+            return None
+        if begun.sha256 == sha256:
+            return Found(current.image, begun.modified_at)
+        found = self._found(begun)
+        if found is None:  # a range of the present one would give the board pieces of two
+            raise BeginAnew(f"the image of {current.name} that was begun is gone; begin anew")
+        return found
 
     def _begun_meanwhile(self, caller: Identity, project: str, name: str) -> Found | None:
         """The same while another file is being copied over the one that it was begun from."""

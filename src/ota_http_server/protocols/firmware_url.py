@@ -20,7 +20,7 @@ from ota_http_server.domain.identity import FILE_PATTERN, PROJECT_PATTERN, Ident
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.conditions import range_holds
 from ota_http_server.http.exchange import Headers, Reply, Request
-from ota_http_server.http.files import Representation, begins_at_zero, send
+from ota_http_server.http.files import Representation, begins_at_zero, send, sends_bytes
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import NO_SUCH_PROJECT, Download, Found
 from ota_http_server.storage.blobs import Blobs
@@ -102,19 +102,19 @@ class FirmwareUrl:
             found = self._download.immutable(
                 caller, place.project, place.name, place.digest_start, asked
             )
-            return self._image(request, found)
+            return self._image(request, caller, place, found)
         try:
             found = self._download(caller, place.project, place.name, asked)
         except NotFound:
             if sidecar := self._sidecar(caller, place):
                 return sidecar
             raise
-        return self._image(request, found)
+        return self._image(request, caller, place, found)
 
-    def _image(self, request: Request, found: Found) -> Reply:
+    def _image(self, request: Request, caller: Identity, place: _Place, found: Found) -> Reply:
         image = found.image
         request.trust_connection()  # with tokens off this is what tells a board from a stranger
-        return send(
+        reply = send(
             request,
             Representation(
                 path=self._blobs.path(image.sha256),
@@ -124,6 +124,9 @@ class FirmwareUrl:
                 modified=found.modified_at,
             ),
         )
+        if sends_bytes(request, reply):
+            self._download.begin(caller, place.project, place.name, found)
+        return reply
 
     def _sidecar(self, caller: Identity, place: _Place) -> Reply | None:
         """`<file>.md5` and `<file>.sha256`: the digest first, as Arduino and ESPHome read it."""
