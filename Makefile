@@ -5,11 +5,12 @@ HOST ?= 127.0.0.1
 PORT ?= 8071
 BIN := $(VENV)/bin
 DEV := $(VENV)/.dev
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 
 .PHONY: run test check format lock bench clean
 
 run: $(VENV)/.run
-	@$(BIN)/python tools/run.py --host $(HOST) --port $(PORT)
+	@exec $(BIN)/python tools/run.py --host $(HOST) --port $(PORT)
 
 test: $(DEV)
 	$(BIN)/pytest -n 2 --dist loadfile
@@ -39,19 +40,23 @@ lock: $(DEV)
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header --quiet --upgrade --group build -o requirements/build.txt
 
-$(VENV)/bin/python:
+# pip, not python: where the latter came without it, the folder is there and of no use.
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "Python 3.11 or newer is needed; say which: make run PYTHON=python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	  || { echo "Python 3.11 or newer is needed; say which: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt -r requirements/build.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+$(VENV)/.run: requirements/run.txt requirements/build.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what the server needs into $(VENV), once; this takes a minute or two"
+	@$(INSTALL) --require-hashes -r requirements/run.txt -r requirements/build.txt
+	@$(INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(DEV): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+$(DEV): requirements/dev.txt pyproject.toml | $(BIN)/pip
+	@echo "Installing what the developers need into $(VENV), once; this takes a minute or two"
+	@$(INSTALL) --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --no-build-isolation --no-deps -e .
 	@touch $@ $(VENV)/.run
 
 clean:

@@ -9,43 +9,36 @@ Several servers may share one folder: give each its own `Server` with the same `
 """
 
 import http.client
-import json
 import os
 import random
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-PATIENCE_SECONDS = 60.0
-"""How long anything may take on a slow and noisy machine before a test gives up."""
+from tests.asking import DEVICE, PATIENCE_SECONDS, Answer, Door, ask
 
-DEVICE = "e6f87d77-4216-4be1-ab83-b5fa6792b747"
+__all__ = [
+    "DEVICE",
+    "PATIENCE_SECONDS",
+    "Answer",
+    "Door",
+    "Server",
+    "ask",
+    "free_port",
+    "wait_until",
+]
 
 # Below the ports that the kernel gives to outgoing connections: none of those takes ours away
 # between the moment it is found free and the moment the server binds it.
 _PORTS = (12_000, 32_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer. `headers` finds a field in any case; None if it is not there."""
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-
-class Server:
+class Server(Door):
     """`python -m ota_http_server` in `folder`, with nothing of this process's environment.
 
     `options` are those of the command line; plain HTTP on loopback and one worker unless they or
@@ -69,8 +62,8 @@ class Server:
         self._log_path = folder / f"server-{self.port}.log"
 
     @property
-    def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+    def ca(self) -> Path:  # type: ignore[override]
+        return self.data_dir / "tls" / "ca_cert.pem"
 
     @property
     def data_dir(self) -> Path:
@@ -164,55 +157,6 @@ class Server:
     def admin_secret(self) -> str:
         return (self.data_dir / "secrets" / "admin").read_text().strip()
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection to it, open until closed; over TLS it trusts the server's own CA only."""
-        if not self.tls:
-            return http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
-        trusting = ssl.create_default_context(cafile=self.data_dir / "tls" / "ca_cert.pem")
-        return http.client.HTTPSConnection(
-            "127.0.0.1", self.port, timeout=PATIENCE_SECONDS, context=trusting
-        )
-
-    def get(self, path: str, token: str | None = None, **headers: str) -> Answer:
-        """One GET on a connection of its own; `Range="bytes=0-"` and the like are headers."""
-        return self.ask("GET", path, token, **headers)
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        token: str | None = None,
-        body: bytes | None = None,
-        **headers: str,
-    ) -> Answer:
-        connection = self.connect()
-        try:
-            return ask(connection, method, path, token, body, **headers)
-        finally:
-            connection.close()
-
-    def admin(self, path: str, document: object, **headers: str) -> Answer:
-        """A POST of JSON with the admin secret (or another, given as `X_Admin_Secret`)."""
-        said = {"X_Admin_Secret": self.admin_secret, "Content_Type": "application/json"} | headers
-        return self.ask("POST", path, body=json.dumps(document).encode(), **said)
-
-    def mint(
-        self, project: str, device: str = DEVICE, minutes: int | None = None, **more: Any
-    ) -> str:
-        """A device token, from the running server."""
-        wish = {"device_id": device, "project": project, **more}
-        if minutes is not None:
-            wish["expires_minutes"] = minutes
-        answer = self.admin("/admin/generate_token", wish)
-        assert answer.status == 200, answer.body
-        return str(answer.json()["token"])
-
-    def revoke(self, **body: str) -> Answer:
-        """Revokes by `jti`, `token` or `device_id`."""
-        answer = self.admin("/admin/revoke_token", body)
-        assert answer.status == 200, answer.body
-        return answer
-
     def drop(self, project: str, name: str, content: bytes) -> Path:
         """Puts a file into the firmware folder, whole at once.
 
@@ -229,26 +173,6 @@ class Server:
         """Returns when the server serves exactly this content under this name."""
         path = f"/firmware/{project}/{name}"
         wait_until(lambda: self.get(path, token).body == content, lambda: f"not served: {path}")
-
-
-def ask(
-    connection: http.client.HTTPConnection,
-    method: str,
-    path: str,
-    token: str | None = None,
-    body: bytes | None = None,
-    **headers: str,
-) -> Answer:
-    """A request and its whole answer on an open connection; `_` in names of headers means `-`.
-
-    Raises `http.client.IncompleteRead` if the body is shorter than announced.
-    """
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    if token is not None:
-        fields["Authorization"] = f"Bearer {token}"
-    connection.request(method, path, body, fields)
-    response = connection.getresponse()
-    return Answer(response.status, response.headers, response.read())
 
 
 def wait_until(

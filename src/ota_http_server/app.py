@@ -3,12 +3,12 @@
 `create_app` is the whole product under any WSGI server; it reads like a parts list.
 """
 
-import logging
-import os
 import secrets as random
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response, request
@@ -18,15 +18,16 @@ from ota_http_server.api.admin import AdminDoor, admin_blueprint
 from ota_http_server.api.status import status_blueprint
 from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal
 from ota_http_server.http.callers import Callers
-from ota_http_server.http.exchange import Reply
+from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.grants import Grants
-from ota_http_server.http.json_body import BODY_BYTES_MAX
-from ota_http_server.http.lane import DeviceLane
-from ota_http_server.http.problems import body_of, plain_problem, problem
+from ota_http_server.http.lane import DeviceLane, Dialect
+from ota_http_server.http.problems import CODES, body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
-from ota_http_server.logs import logger, say
+from ota_http_server.logs import logger
 from ota_http_server.operations.background import Background, Chore
+from ota_http_server.operations.begun_downloads import WRITE_SECONDS, BegunDownloads
 from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download
@@ -35,7 +36,7 @@ from ota_http_server.operations.prepare import Places, Secrets, prepare
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.tidy import sweep, tidy
 from ota_http_server.operations.try_admin_secret import AdminGate
-from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.operations.verify_token import REFRESH_SECONDS, TokenVerifier
 from ota_http_server.protocols.firmware_url import FirmwareUrl
 from ota_http_server.security.secrets import same_secret
 from ota_http_server.security.tokens import Tokens
@@ -67,6 +68,10 @@ class Host:
     in_thread: Run = run_here
     in_writer: Run = run_here
     clock: Clock = now_utc
+    """For what is written down."""
+    wall: Callable[[], float] = time.time
+    """The same time as unix seconds: asked for at every request, so no object is made of it."""
+    monotonic: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Stores:
     secrets: Secrets
 
     @property
-    def audit_head_path(self) -> "os.PathLike[str]":
+    def audit_head_path(self) -> Path:
         return self.places.audit_head
 
     @property
@@ -89,17 +94,23 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Ota:
-    """The parts that doors other than HTTP (the command line, the server's end) need too."""
+    """The operations on opened stores: what every door, HTTP or the command line, works with."""
 
     stores: Stores
     tokens: Tokens
+    verifier: TokenVerifier
+    blobs: Blobs
     collection: Collection
+    begun: BegunDownloads
+    download: Download
     mint: MintToken
     revoke: RevokeToken
-    verifier: TokenVerifier
-    background: Background
-    flush: Callable[[], None]
-    """Writes what was only gathered in memory; before the process ends."""
+    gate: AdminGate
+
+    def flush(self) -> None:
+        """Writes what was only gathered in memory; before the process ends."""
+        self.begun.write()
+        self.gate.gather(all_minutes=True)
 
 
 def open_stores(settings: Settings, host: Host | None = None) -> Stores:
@@ -119,13 +130,13 @@ def open_stores(settings: Settings, host: Host | None = None) -> Stores:
     return Stores(database, journal, places, secrets)
 
 
-def create_app(settings: Settings, host: Host | None = None) -> Flask:
-    """The application: complete, and started by its first request."""
+def open_ota(settings: Settings, host: Host | None = None) -> Ota:
+    """The operations, ready to be called."""
     host = host or Host()
     stores = open_stores(settings, host)
     database, secrets = stores.database, stores.secrets
     tokens = Tokens(secrets.jwt, settings.jwt_alg, settings.jwt_expiry_max * 60)
-    verifier = TokenVerifier(tokens, database)
+    verifier = TokenVerifier(tokens, database, monotonic=host.monotonic)
     blobs = Blobs(stores.places.blobs, _group(settings.transfer_group))
     collection = Collection(
         Folder(settings.firmware_path),
@@ -133,67 +144,100 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
         database,
         image_bytes_max=settings.image_bytes_max,
         in_thread=host.in_thread,
+        monotonic=host.monotonic,
+        wall=host.wall,
     )
-    prefix = f"/{settings.url_firmware.strip('/')}/"
-    download = Download(database, collection)
-    mint = MintToken(database, tokens, collection, prefix)
-    revoke = RevokeToken(database, tokens, verifier)
-    gate = AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock)
+    begun = BegunDownloads(database, wall=host.wall)
+    return Ota(
+        stores,
+        tokens,
+        verifier,
+        blobs,
+        collection,
+        begun,
+        Download(database, collection, begun),
+        MintToken(database, tokens, collection, _prefix(settings)),
+        RevokeToken(database, tokens, verifier),
+        AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
+    )
+
+
+def create_app(settings: Settings, host: Host | None = None) -> Flask:
+    """The application: complete, and started by its first request."""
+    host = host or Host()
+    ota = open_ota(settings, host)
     proxies = Proxies(settings.trusted_proxies, settings.public_url)
-    transfers = Transfers(settings.transfer, settings.transfer_prefix)
-    grants = None if settings.no_jwt else Grants(verifier)
-    callers = Callers(grants, query_token=settings.query_token)
-    background = Background(
-        [
-            Chore("writing beginnings", 0.2, download.write_beginnings),
-            Chore("gathering refusals", 5.0, gate.gather),
-            Chore("logging transfers", 5.0, transfers.log_the_silent),
-            Chore("sweeping", settings.sweep_seconds, lambda: sweep(collection, database)),
-            Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
-        ]
+    admin = AdminDoor(
+        ota.gate, ota.mint, ota.revoke, proxies, settings.jwt_expiry, settings.jwt_expiry_max
     )
-
-    def flush() -> None:
-        download.write_beginnings()
-        gate.gather(all_minutes=True)
-
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = BODY_BYTES_MAX
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
-    app.register_blueprint(
-        admin_blueprint(
-            AdminDoor(gate, mint, revoke, proxies, settings.jwt_expiry, settings.jwt_expiry_max)
-        )
-    )
-    app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(stores)))
+    app.register_blueprint(admin_blueprint(admin))
+    app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota.stores)))
     app.register_blueprint(site_blueprint(settings.www_dir))
-    _refuse_in_one_way(app)
-    firmware_url = FirmwareUrl(prefix, callers, download, DescribeProject(collection), blobs)
+    log = RequestLog(settings.access_log)
+    _refuse_in_one_way(app, proxies, log)
+    transfers = Transfers(settings.transfer, settings.transfer_prefix, monotonic=host.monotonic)
+    background = Background(_chores(settings, ota, transfers, log))
     app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
         app.wsgi_app,
-        [firmware_url],
+        _dialects(settings, ota, host),
         proxies,
         transfers,
+        log,
         before=background.ensure_started,
-        log_all=settings.access_log == "all",
-        log_refusals=settings.access_log != "off",
     )
-    app.extensions["ota"] = Ota(
-        stores, tokens, collection, mint, revoke, verifier, background, flush
-    )
+    app.extensions["ota"] = ota
+    app.extensions["background"] = background
     return app
 
 
-def _refuse_in_one_way(app: Flask) -> None:
+def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
+    grants = None
+    if not settings.no_jwt:
+        grants = Grants(ota.verifier, wall=host.wall, monotonic=host.monotonic)
+    callers = Callers(grants, query_token=settings.query_token)
+    describe = DescribeProject(ota.collection)
+    return [FirmwareUrl(_prefix(settings), callers, ota.download, describe, ota.blobs)]
+
+
+def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog) -> list[Chore]:
+    database, collection = ota.stores.database, ota.collection
+    return [
+        Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
+        Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),
+        Chore("writing owed lines", 5.0, lambda: ota.stores.journal.catch_up(database)),
+        Chore("gathering refusals", 5.0, ota.gate.gather),
+        Chore("logging transfers", 5.0, transfers.log_the_silent),
+        Chore("logging refusals", 5.0, log.tell_of_the_rest),
+        Chore("sweeping", settings.sweep_seconds, lambda: sweep(collection, database)),
+        Chore("repairing the log", TIDY_SECONDS, lambda: ota.stores.journal.repair(database)),
+        Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
+    ]
+
+
+def _prefix(settings: Settings) -> str:
+    return f"/{settings.url_firmware.strip('/')}/"
+
+
+def _refuse_in_one_way(app: Flask, proxies: Proxies, log: RequestLog) -> None:
+    @app.after_request
+    def answered(response: Response) -> Response:
+        if response.status_code < 400:
+            log.answered(request.environ, proxies.caller(request.environ), response.status_code)
+        return response
+
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
-        say(LOG, logging.INFO, "refused", path=request.path[:200], reason=refusal.detail)
-        return _response(problem(refusal))
+        reply = problem(refusal)
+        log.refused(request.environ, proxies.caller(request.environ), reply.status, refusal.detail)
+        return _response(reply)
 
     @app.errorhandler(HTTPException)
     def unknown(error: HTTPException) -> Response:
         status = error.code or 500
-        code = error.name.lower().replace(" ", "_")
+        log.refused(request.environ, proxies.caller(request.environ), status, error.name)
+        code = CODES.get(status, "refused")
         response = _response(plain_problem(status, body_of(status, code, error.name)))
         for name, value in error.get_headers(request.environ):
             if name == "Allow":
@@ -210,7 +254,8 @@ def _refuse_in_one_way(app: Flask) -> None:
 
 def _response(reply: Reply) -> Response:
     body = b"".join(part for part in reply.body if isinstance(part, bytes))
-    return Response(body, reply.status, list(reply.headers))
+    status = f"{reply.status} {REASONS.get(reply.status, 'Error')}"
+    return Response(body, status, list(reply.headers))
 
 
 def _checks(stores: Stores) -> dict[str, Callable[[], None]]:

@@ -38,7 +38,10 @@ def read_settings(
     values.update(_from_environment(environ, read_secret))
     for key, value in command_line.items():
         values[key] = _value(key, value, f"--{key.replace('_', '-')}")
-    return Settings(**values)
+    settings = Settings(**values)
+    for name, path in _files(config, environ).items():
+        settings.keep_from_www(name, path)
+    return settings
 
 
 def strangers(environ: Mapping[str, str]) -> list[str]:
@@ -55,23 +58,34 @@ def strangers(environ: Mapping[str, str]) -> list[str]:
 def _from_file(config: Path | None) -> dict[str, Any]:
     path = config or DEFAULT_FILE
     try:
-        text = path.read_bytes().decode()
+        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows begin with a BOM
     except FileNotFoundError:
         if config is None:
             return {}
         raise Misconfigured(f"{path}: there is no such configuration file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Misconfigured(f"{path}: cannot be read ({error})") from None
+    except UnicodeDecodeError as error:
+        raise Misconfigured(f"{path}: is not text in UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise Misconfigured(f"{path}: cannot be read ({error.strerror})") from None
     try:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise Misconfigured(f"{path}: is not valid TOML ({error})") from None
     parameters = document.pop(SECTION, {})
     for key in document:
-        raise Misconfigured(f"{path}: '{key}' stands outside of the [{SECTION}] table")
+        raise Misconfigured(f"{path}: {key!r} stands outside of the [{SECTION}] table")
     if not isinstance(parameters, dict):
         raise Misconfigured(f"{path}: {SECTION} must be a table, [{SECTION}]")
-    return {key: _value(key, value, str(path), typed=True) for key, value in parameters.items()}
+    return {
+        key: _value(key, value, str(path), typed=True)
+        for key, value in parameters.items()
+        if not _is_unset(key, value)
+    }
+
+
+def _is_unset(key: str, value: object) -> bool:
+    """An empty text, as `config.toml` shows knobs whose default is worked out at start."""
+    return value == "" and key in knobs() and knobs()[key][0].default is None
 
 
 def _from_environment(
@@ -90,11 +104,21 @@ def _from_environment(
     return values
 
 
+def _files(config: Path | None, environ: Mapping[str, str]) -> dict[str, Path]:
+    """The files that settings are read from, by what names them: secrets stand in them."""
+    named = {"config": config or DEFAULT_FILE}
+    for key, (_, of) in knobs().items():
+        name = env_name(key, of) + FILE_SUFFIX
+        if of.secret and environ.get(name):
+            named[name] = Path(environ[name])
+    return named
+
+
 def _value(key: str, value: Any, origin: str, *, typed: bool = False) -> Any:
     """The value of a knob; `typed` values come from TOML and must have the right type."""
     known = knobs()
     if key not in known:
-        raise Misconfigured(f"{origin}: unknown key '{key}'{_nearest(key, known)}")
+        raise Misconfigured(f"{origin}: unknown key {key!r}{_nearest(key, known)}")
     field, of = known[key]
     kind = _kind(field.type)
     try:
@@ -137,8 +161,8 @@ def _parsed(value: Any, kind: Any) -> Any:
         return _number(value, kind)
     if "\0" in value:
         raise ValueError("a text without NUL")
-    if kind is Path and not value:
-        raise ValueError("a path")
+    if not value:
+        raise ValueError("a path" if kind is Path else "a text that is not empty")
     return kind(value)
 
 
@@ -170,13 +194,11 @@ def _check(value: Any, of: Knob) -> None:
     if of.choices and value not in of.choices:
         raise ValueError("one of " + ", ".join(of.choices))
     if of.least is not None and value < of.least:
-        raise ValueError(f"at least {of.least:g}")
+        raise ValueError(f"at least {of.least:.15g}")
     if of.most is not None and value > of.most:
-        raise ValueError(f"at most {of.most:g}")
-    if of.secret and not value:
-        raise ValueError("a text that is not empty")
+        raise ValueError(f"at most {of.most:.15g}")
 
 
 def _nearest(word: str, known: Any) -> str:
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f" (did you mean '{near[0]}'?)" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -13,10 +13,15 @@ from typing import Any
 
 ROOT = "ota_http_server"
 
-# A JWT wherever it stands, and anything in a `token` parameter even if it is cut short.
+# A JWT wherever it stands (its header begins with `{"`), cut short or not.
 JWT = re.compile(r"eyJ[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){0,2}")
+# The same from issuers that write their JSON with blanks. No file name has so long an ending.
+OTHER_JWT = re.compile(
+    r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}(?:\.[A-Za-z0-9_-]*)?"
+)
 TOKEN_PARAMETER = re.compile(r"(?i)\b(token=)[^&\s\"']+")
 CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
+SECRET_HEADER = re.compile(r"(?i)(x[-_]admin[-_]secret['\"]?\s*[:=,]\s*['\"]?)[^'\"\r\n]+")
 URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^@/\s]+@")
 
 
@@ -43,38 +48,46 @@ def configure(form: str, level: str) -> None:
 
 def masked(text: str) -> str:
     """The text with every credential in it replaced."""
-    text = JWT.sub("(token)", text)
+    text = OTHER_JWT.sub("(token)", JWT.sub("(token)", text))
     text = TOKEN_PARAMETER.sub(r"\1(token)", text)
     text = CREDENTIALS.sub(r"\1 (token)", text)
+    text = SECRET_HEADER.sub(r"\1(secret)", text)
     return URL_PASSWORD.sub(r"\1(password)@", text)
 
 
 class TextLine(logging.Formatter):
-    """`2026-01-31T12:00:00Z warning server: certificate expires days_left=12`"""
+    """`2026-01-31T12:00:00Z warning server: certificate expires days_left=12`
+
+    A traceback follows indented: what begins at the margin is a line of ours, whatever a value or
+    the message of an exception holds.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        facts = "".join(f" {k}={_quoted(v)}" for k, v in _facts(record).items())
+        facts = "".join(f" {k}={_quoted(masked(str(v)))}" for k, v in _facts(record).items())
         room = record.name.removeprefix(ROOT).lstrip(".") or "server"
-        line = f"{_time(record)} {record.levelname.lower()} {room}: {record.getMessage()}{facts}"
+        event = _printable(masked(record.getMessage()))
+        line = f"{_time(record)} {record.levelname.lower()} {room}: {event}{facts}"
         if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return masked(_printable(line))
+            traceback = masked(self.formatException(record.exc_info)).split("\n")
+            line += "".join(f"\n  {_printable(each)}" for each in traceback)
+        return line
 
 
 class JsonLine(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = {
+        line: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
             "room": record.name.removeprefix(ROOT).lstrip("."),
-            "event": record.getMessage(),
-            **{k: v if isinstance(v, int | float) else str(v) for k, v in _facts(record).items()},
+            "event": masked(record.getMessage()),
         }
+        for name, value in _facts(record).items():
+            line[name] = value if isinstance(value, int | float) else masked(str(value))
         if record.exc_info:
-            line["traceback"] = self.formatException(record.exc_info)
-        return masked(json.dumps(line, ensure_ascii=True))
+            line["traceback"] = masked(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=True)
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
@@ -85,13 +98,13 @@ def _time(record: logging.LogRecord) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
 
 
-def _quoted(value: Any) -> str:
-    text = str(value)
-    return json.dumps(text) if not text or re.search(r"[\s\"=]", text) else text
+def _quoted(text: str) -> str:
+    """Quoted where it could be taken for more than one value; on one line in any case."""
+    if not text or re.search(r"[\s\"=\\]", text):
+        text = json.dumps(text, ensure_ascii=False)
+    return _printable(text)
 
 
-def _printable(line: str) -> str:
-    """Control characters spelled out, so that no value can forge a line; tracebacks keep theirs."""
-    return "".join(
-        c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in line
-    )
+def _printable(text: str) -> str:
+    """Control characters and line breaks of every script spelled out: no value forges a line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

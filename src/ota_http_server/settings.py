@@ -12,11 +12,19 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ota_http_server.domain.errors import Misconfigured
 
 Network = IPv4Network | IPv6Network
 MIB = 2**20
+DAY_SECONDS = 24 * 3600
+
+OWN_ROUTES = ("admin", "api", "favicon.ico", "healthz", "readyz", "status")
+"""Firmware under one of these paths would hide the server's own answers."""
+
+SQLITE = "sqlite:///"
+DATABASE_URL = re.compile(rf"({SQLITE}[^?]|postgresql(\+psycopg)?://[^\s])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +45,10 @@ class Knob:
 
 def knob(default: Any, meaning: str, group: str, **more: Any) -> Any:
     """A field of `Settings`: its default, and what is known of it in its metadata."""
+    said = Knob(meaning, group, **more)
+    # A secret is left out of the `repr`, or a traceback might show it.
     # pylint: disable-next=invalid-field-call  # only `Settings` below calls this
-    return field(default=default, metadata={"knob": Knob(meaning, group, **more)})
+    return field(default=default, repr=not said.secret, metadata={"knob": said})
 
 
 SERVE, FILES, TOKENS, PROXY, LIMITS, LOGS = (
@@ -90,10 +100,18 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         shown_default="`ota.sqlite` in the data folder",
     )
     image_bytes_max: int = knob(
-        1024 * MIB, "largest image, in bytes (SWUpdate and RAUC bundles are big)", FILES, least=1
+        1024 * MIB,
+        "largest image, in bytes (SWUpdate and RAUC bundles are big)",
+        FILES,
+        least=1,
+        most=1024**4,
     )
     sweep_seconds: int = knob(
-        60, "how often the whole firmware folder is looked through", FILES, least=1
+        60,
+        "seconds between two looks through the whole firmware folder",
+        FILES,
+        least=1,
+        most=DAY_SECONDS,
     )
 
     no_jwt: bool = knob(False, "serve firmware without tokens, and ignore those that come", TOKENS)
@@ -110,6 +128,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         TOKENS,
         env="OTA_JWT_EXPIRY_MINUTES",
         least=1,
+        most=525_600,
     )
     jwt_expiry_max: int = knob(1440, "most minutes a token may live", TOKENS, least=1, most=525_600)
     jwt_secret: str | None = knob(
@@ -147,24 +166,48 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         shown_default="nobody else",
     )
 
-    worker_connections: int = knob(10_000, "most connections of one worker", LIMITS, least=10)
-    backlog: int = knob(4_096, "connections the kernel keeps waiting", LIMITS, least=1)
-    connections_max: int = knob(
-        1_024, "most connections without a valid credential, per worker", LIMITS, least=1
+    worker_connections: int = knob(
+        10_000, "most connections of one worker", LIMITS, least=10, most=1_000_000
     )
-    connections_per_address_max: int = knob(256, "the same from one address", LIMITS, least=1)
-    header_seconds_max: float = knob(10.0, "seconds a request's header may take", LIMITS, least=0.1)
-    handshake_seconds_max: float = knob(10.0, "seconds a TLS handshake may take", LIMITS, least=0.1)
-    body_seconds_max: float = knob(30.0, "seconds a request's body may take", LIMITS, least=0.1)
-    keep_alive_seconds: float = knob(15.0, "seconds an idle connection is kept", LIMITS, least=0.1)
+    backlog: int = knob(4_096, "connections the kernel keeps waiting", LIMITS, least=1, most=65_535)
+    connections_max: int = knob(
+        1_024,
+        "most connections without a valid credential, per worker",
+        LIMITS,
+        least=1,
+        most=1_000_000,
+    )
+    connections_per_address_max: int = knob(
+        256, "the same from one address", LIMITS, least=1, most=1_000_000
+    )
+    header_seconds_max: float = knob(
+        10.0, "seconds a request's header may take", LIMITS, least=0.1, most=DAY_SECONDS
+    )
+    handshake_seconds_max: float = knob(
+        10.0, "seconds a TLS handshake may take", LIMITS, least=0.1, most=DAY_SECONDS
+    )
+    body_seconds_max: float = knob(
+        30.0, "seconds a request's body may take", LIMITS, least=0.1, most=DAY_SECONDS
+    )
+    keep_alive_seconds: float = knob(
+        15.0, "seconds an idle connection is kept", LIMITS, least=0.1, most=DAY_SECONDS
+    )
     send_stall_seconds_max: float = knob(
-        30.0, "seconds a send may make no progress", LIMITS, least=0.1
+        30.0, "seconds a send may make no progress", LIMITS, least=0.1, most=DAY_SECONDS
     )
     stop_delay_seconds: float = knob(
-        1.0, "seconds between saying goodbye and accepting no more", LIMITS, least=0
+        1.0,
+        "seconds between saying goodbye and accepting no more",
+        LIMITS,
+        least=0,
+        most=DAY_SECONDS,
     )
     stop_seconds_max: float = knob(
-        900.0, "seconds that running downloads get to finish at a stop", LIMITS, least=0
+        900.0,
+        "seconds that running downloads get to finish at a stop",
+        LIMITS,
+        least=0,
+        most=DAY_SECONDS,
     )
 
     ota_audit_log: Path = knob(Path("ota_audit.log"), "audit log file", LOGS, env="OTA_AUDIT_LOG")
@@ -191,10 +234,36 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         if (self.cert is None) != (self.key is None):
             given, missing = ("cert", "key") if self.key is None else ("key", "cert")
             raise Misconfigured(f"{given} is set but {missing} is not; give both or none")
-        if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", self.url_firmware.strip("/")):
+        prefix = self.url_firmware.strip("/")
+        if not re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", prefix):
             raise Misconfigured("url_firmware must be a path of letters, digits, - and _")
+        if (first := prefix.partition("/")[0]) in OWN_ROUTES:
+            raise Misconfigured(f"url_firmware must not begin with {first}, a route of the server")
         if self.public_url and not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]_-]+", self.public_url):
             raise Misconfigured("public_url must look like https://ota.example.com:8070")
+        if self.database_url and not DATABASE_URL.match(self.database_url):
+            # Not the value: it may hold a password.
+            raise Misconfigured(
+                "database_url must look like postgresql://user:password@host/name"
+                " or sqlite:////folder/ota.sqlite"
+            )
+        name = str(self.database_file or "")
+        if name.startswith((":", "file:")) or "\0" in name:
+            # In memory, each connection and each process would have rows of its own.
+            raise Misconfigured(f"database_url must name a file, not {name!r}")
+        self.keep_from_www("data_dir", self.data_dir)
+        self.keep_from_www("database_url", self.database_file)
+        self.keep_from_www("key", self.key)
+        self.keep_from_www("ota_audit_log", self.ota_audit_log)
+
+    def keep_from_www(self, name: str, path: Path | None) -> None:
+        """Refuses a private place in the firmware folder, which is served to whoever has a token.
+
+        `name` is what the operator set to it.
+        """
+        served = os.path.realpath(self.firmware_path)  # `resolve` raises where links go round
+        if path is not None and Path(os.path.realpath(path)).is_relative_to(served):
+            raise Misconfigured(f"{name} ({path}) must not lie in the firmware folder, {served}")
 
     @property
     def firmware_path(self) -> Path:
@@ -202,7 +271,17 @@ class Settings:  # pylint: disable=too-many-instance-attributes
 
     @property
     def database_address(self) -> str:
-        return self.database_url or f"sqlite:///{self.data_dir.absolute() / 'ota.sqlite'}"
+        if self.database_url:
+            return self.database_url
+        return f"{SQLITE}{quote(str(self.data_dir.absolute() / 'ota.sqlite'))}"
+
+    @property
+    def database_file(self) -> Path | None:
+        """Where SQLite keeps the rows; None with another database."""
+        address = self.database_address
+        if not address.startswith(SQLITE):
+            return None
+        return Path(unquote(address.removeprefix(SQLITE).partition("?")[0]))
 
     @property
     def worker_count(self) -> int:
@@ -218,18 +297,13 @@ def env_name(key: str, of: Knob) -> str:
     return of.env or "OTA_" + key.upper()
 
 
-def shown(values: Settings) -> dict[str, str]:
-    """The settings for people: secrets only as set or not."""
-    return {key: _shown(getattr(values, key), of) for key, (_, of) in knobs().items()}
+def option_names(key: str, kind: object) -> tuple[str, ...]:
+    """The options of a knob: `_` becomes `-`, and each boolean has its opposite too.
 
-
-def _shown(value: object, of: Knob) -> str:
-    if value is None:
-        return of.shown_default or ""
-    if of.secret:
-        return "(set)"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, tuple):
-        return ",".join(map(str, value)) or of.shown_default or ""
-    return str(value)
+    Without the opposite, the highest level could not take back what a lower one says.
+    """
+    name = key.replace("_", "-")
+    if kind is not bool:
+        return (f"--{name}",)
+    opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
+    return (f"--{name}", f"--{opposite}")

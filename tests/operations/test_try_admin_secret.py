@@ -8,15 +8,18 @@ from hypothesis import strategies as st
 
 from ota_http_server.domain.errors import Forbidden, Refusal, TooMany
 from ota_http_server.operations import try_admin_secret as trying
-from ota_http_server.operations.try_admin_secret import (
+from ota_http_server.operations.slow_guessing import (
+    CALM_SECONDS,
+    FAILURES_A_MINUTE_MAX,
+    KNOWN_SECONDS,
     WAIT_SECONDS_MAX,
-    AdminGate,
     after_failure,
     network_of,
     wait_seconds,
 )
-from ota_http_server.storage.attempts import EVERYWHERE, Record
+from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.secret_tries import EVERYWHERE, Record
 
 HERE, NEAR, FAR = "203.0.113.7", "203.0.113.200", "198.51.100.1"
 DAY = 24 * 3600
@@ -98,7 +101,7 @@ def test_the_wait_is_for_the_network_and_nobody_else(gate):
 
 def test_quiet_time_brings_the_free_tries_back(gate, clock):
     waits_until_blocked(gate)
-    clock.pass_seconds(1 + 4 * trying.CALM_SECONDS)
+    clock.pass_seconds(1 + 4 * CALM_SECONDS)
 
     waits_until_blocked(gate)
 
@@ -136,7 +139,7 @@ def test_a_block_is_known_to_every_instance_and_after_a_restart(gate, database_u
 def test_guessing_from_everywhere_is_slowed_for_strangers_only(gate, clock):
     assert gate.answer("right", FAR) is None
     clock.pass_seconds(DAY)
-    for number in range(trying.FAILURES_A_MINUTE_MAX):
+    for number in range(FAILURES_A_MINUTE_MAX):
         assert gate.answer("wrong", f"10.0.{number}.1") is Forbidden
 
     assert gate.answer("right", HERE) is TooMany
@@ -148,8 +151,8 @@ def test_guessing_from_everywhere_is_slowed_for_strangers_only(gate, clock):
 
 def test_a_network_is_known_for_thirty_days(gate, clock):
     gate.admit("right", HERE)
-    clock.pass_seconds(trying.KNOWN_SECONDS + 1)
-    for number in range(trying.FAILURES_A_MINUTE_MAX):
+    clock.pass_seconds(KNOWN_SECONDS + 1)
+    for number in range(FAILURES_A_MINUTE_MAX):
         gate.answer("wrong", f"10.0.{number}.1")
 
     assert gate.answer("right", HERE) is TooMany
@@ -161,7 +164,7 @@ def test_the_right_secret_is_written_down_once_a_day(gate, database, clock):
         clock.pass_seconds(seconds)
         gate.admit("right", HERE)
         with database.reading() as tx:
-            seen.append(tx.attempts.get(network_of(HERE)).succeeded_at)
+            seen.append(tx.secret_tries.get(network_of(HERE)).succeeded_at)
 
     assert seen == [clock.second - DAY, clock.second - DAY, clock.second]
 
@@ -262,9 +265,9 @@ def test_networks_without_news_are_forgotten(gate, database, clock):
     gate.gather(all_minutes=True)
 
     with database.reading() as tx:
-        assert tx.attempts.get(network_of(HERE)) == Record()
-        assert tx.attempts.get(network_of(FAR)).succeeded_at
-        assert tx.attempts.get(EVERYWHERE).failures == 1
+        assert tx.secret_tries.get(network_of(HERE)) == Record()
+        assert tx.secret_tries.get(network_of(FAR)).succeeded_at
+        assert tx.secret_tries.get(EVERYWHERE).failures == 1
 
 
 @pytest.mark.parametrize(

@@ -217,6 +217,31 @@ def test_an_authority_without_its_key_is_never_replaced_by_a_new_one(tmp_path):
     assert files.ca_cert.read_bytes() == before
 
 
+@pytest.mark.parametrize("gone", ["the folder", "ca_cert", "both of the authority"])
+def test_a_running_server_founds_no_authority_in_place_of_one_that_is_away(tmp_path, gone):
+    files = ensure_own(tmp_path / "tls", NAMES, NOW)
+    if gone == "the folder":
+        (tmp_path / "tls").rename(tmp_path / "away")
+    else:
+        for path in [files.ca_cert, files.ca_key][: 1 if gone == "ca_cert" else 2]:
+            path.rename(path.with_suffix(".away"))
+    before = sorted(tmp_path.rglob("*"))
+
+    with pytest.raises(Misconfigured, match=r"ca_cert\.pem is gone: restore it"):
+        ensure_own(tmp_path / "tls", ["new.lan"], NOW, may_found=False)
+
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_running_server_renews_by_the_authority_that_it_has(tmp_path):
+    files = ensure_own(tmp_path, NAMES, NOW)
+    board = trusting(files.ca_cert)
+
+    ensure_own(tmp_path, ["new.lan"], NOW, may_found=False)
+
+    assert greeting(board, files.server_cert, files.server_key, "new.lan") == b"hello"
+
+
 def test_a_certificate_from_elsewhere_is_not_overwritten(tmp_path):
     files = ensure_own(tmp_path, NAMES, NOW)
     foreign = found(new_key(), NOW).issue(["ota.lan"], new_key().public_key(), NOW, 90)

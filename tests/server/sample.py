@@ -18,6 +18,8 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 from urllib.parse import parse_qs  # noqa: E402
 
+import gevent  # noqa: E402
+
 from ota_http_server.domain.errors import Misconfigured  # noqa: E402
 from ota_http_server.server.options import Hooks, Process, ServerOptions  # noqa: E402
 from ota_http_server.server.serving import serve  # noqa: E402
@@ -134,6 +136,31 @@ class Sample:
         ]
         return self._text(start, f"{threading.get_ident() in names} {len(set(names[1:]))}")
 
+    def thread_failure(self, _environ: Any, start: Any) -> list[bytes]:
+        def fail() -> None:
+            raise KeyError("found nothing")
+
+        try:
+            self.process.in_thread(fail)
+        except KeyError as error:
+            return self._text(start, f"caught {error}")
+        return self._text(start, "not raised")
+
+    def one_writer(self, _environ: Any, start: Any) -> list[bytes]:
+        """Ask for writes from everywhere at once; how many there were at the same time."""
+        running, most = [0], [0]
+
+        def write() -> None:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+            time.sleep(0.01)
+            running[0] -= 1
+
+        writes = [lambda: self.process.in_writer(write)] * 4
+        nested = [lambda: self.process.in_thread(writes[0])] * 4
+        gevent.joinall([gevent.spawn(ask) for ask in writes + nested], raise_error=True)
+        return self._text(start, f"at most {most[0]}")
+
     def nap(self, _environ: Any, start: Any, seconds: str) -> list[bytes]:
         time.sleep(float(seconds))
         return self._text(start, "rested")
@@ -146,11 +173,11 @@ def main() -> int:
         if name in given:
             given[name] = Path(given[name])
     given["trusted_proxies"] = tuple(map(ip_network, given.get("trusted_proxies", ())))
-    refuse = given.pop("refuse", None)
+    refuse, refuse_file = given.pop("refuse", None), given.pop("refuse_file", None)
 
     def make(process: Process) -> Sample:
-        if refuse:
-            raise Misconfigured(refuse)
+        if refuse or (refuse_file and Path(refuse_file).exists()):
+            raise Misconfigured(refuse or "not now")
         return Sample(process)
 
     hooks = Hooks(started=lambda: say("started"), stopped=lambda: say("stopped"))

@@ -115,5 +115,17 @@ def test_files_are_made_for_nobody_else(shared: Running):
     assert facts["umask"] == 0o077
 
 
+def test_a_failure_on_a_thread_reaches_its_caller_and_nobody_else(shared: Running):
+    before = len(shared.log)
+    answer = shared.get("/thread-failure")
+
+    assert answer.endswith(b"caught 'found nothing'")
+    assert "Traceback" not in shared.log[before:]
+
+
+def test_writes_never_overlap_wherever_they_are_asked_for(shared: Running):
+    assert shared.get("/one-writer").endswith(b"at most 1")
+
+
 def test_blocking_work_runs_on_threads_and_writes_on_one(shared: Running):
     assert shared.get("/threads").endswith(b"False 1")

@@ -36,6 +36,13 @@ def test_a_chunked_body_arrives_joined_and_the_connection_goes_on(shared: Runnin
     assert answer.count(b"HTTP/1.1 200") == 2
 
 
+def test_a_framework_can_tell_that_a_chunked_body_has_an_end(shared: Running):
+    head = b"POST /facts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+    answer = shared.talk(head + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+
+    assert b'"wsgi.input_terminated": true' in answer
+
+
 BROKEN = {
     "a prefixed size": b"0x5\r\nhello\r\n0\r\n\r\n",
     "an empty size": b"\r\nhello\r\n0\r\n\r\n",

@@ -1,5 +1,7 @@
 """How long the server waits, and for what."""
 
+import os
+import signal
 import threading
 import time
 
@@ -43,6 +45,46 @@ def test_a_head_that_dribbles_is_not_given_more_time(server):
 
     assert answer == b""
     assert sent < 2_000
+
+
+def test_empty_lines_before_a_request_buy_no_time(server):
+    running = server(header_seconds_max=60, keep_alive_seconds=60)
+    sent, answer = dribble(running, b"\r\n" * 1_000)
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert sent < 200
+
+
+def test_a_request_that_came_in_time_is_read_however_late(server):
+    running = server(workers=1, keep_alive_seconds=1)
+
+    with running.connect() as sock:
+        sock.sendall(KEEP)
+        read_answer(sock)
+        (worker,) = running.workers()
+        os.kill(worker, signal.SIGSTOP)  # too busy to look
+        try:
+            sock.sendall(KEEP)
+            time.sleep(2)
+        finally:
+            os.kill(worker, signal.SIGCONT)
+        assert read_answer(sock).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_proxys_idle_connection_stays_until_the_server_stops(server):
+    running = server(
+        workers=1, keep_alive_seconds=0.3, stop_delay_seconds=0, trusted_proxies=["127.0.0.0/8"]
+    )
+
+    with running.connect() as sock:
+        sock.sendall(KEEP)
+        read_answer(sock)
+        time.sleep(1.5)
+        sock.sendall(KEEP)
+        assert read_answer(sock).startswith(b"HTTP/1.1 200 ")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert sock.recv(1) == b""
 
 
 def test_an_idle_connection_has_a_time_of_its_own(server):

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from ota_http_server.storage.database import Database, sqlite_url
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.engines import sqlite_url
 from tests.storage.databases import (
     drop_postgresql,
-    migrated_postgresql,
+    emptied_postgresql,
     migrated_sqlite,
     new_postgresql,
 )
@@ -41,15 +42,13 @@ def clock() -> Clock:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request, tmp_path: Path) -> Iterator[str]:
-    """A migrated database of this test's own, once of each kind."""
+    """A migrated, empty database for this test alone, once of each kind."""
     if request.param == "sqlite":
         path = tmp_path / "ota.sqlite"
         path.write_bytes(migrated_sqlite())
         yield sqlite_url(path)
         return
-    url = new_postgresql(template=migrated_postgresql())
-    yield url
-    drop_postgresql(url)
+    yield emptied_postgresql()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

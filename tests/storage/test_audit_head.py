@@ -1,11 +1,15 @@
 """The head only ever moves forward, and a spoilt one is never trusted nor replaced."""
 
+import contextlib
 import json
+import os
+import sys
 import threading
 
 import pytest
 
 from ota_http_server.storage.audit_head import AuditHead, Head, SpoiltHead, read_head
+from ota_http_server.storage.audit_lock import AuditLock, Held
 
 KEY = b"a key that an intruder lacks"
 
@@ -34,20 +38,35 @@ def test_it_is_its_owners_alone(head):
     assert head.path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root gives away")
+def test_a_head_that_root_moves_on_stays_its_owners(head):
+    head.advance(Head(1, "a"))
+    os.chown(head.path, 12_345, 12_346)
+
+    head.advance(Head(2, "b"))
+
+    status = head.path.stat()
+    assert (status.st_uid, status.st_gid) == (12_345, 12_346)
+    assert head.read() == Head(2, "b")
+
+
 def test_processes_that_advance_it_at_once_leave_the_furthest(tmp_path):
-    path = tmp_path / "audit.head"
+    path, lock = tmp_path / "audit.head", tmp_path / "audit.lock"
 
     def advance(start: int) -> None:
         for count in range(start, 60, 3):
-            AuditHead(path, KEY).advance(Head(count, str(count)))
+            with contextlib.suppress(Held), AuditLock(lock).held():
+                AuditHead(path, KEY).advance(Head(count, str(count)))
+                reached.add(count)
 
+    reached: set[int] = set()
     threads = [threading.Thread(target=advance, args=(start,)) for start in (1, 2, 3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert read_head(path, KEY) == Head(59, "59")
+    assert read_head(path, KEY) == Head(max(reached), str(max(reached)))
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,20 @@ def test_a_process_that_dies_between_note_and_line_leaves_the_line_to_the_next(s
     assert instance.lines() == instance.expected()
 
 
+def test_a_line_that_never_came_is_missed_even_if_others_wrote_since(start):
+    instance = start()
+    instance.add(count=1)
+    size = instance.log_path.stat().st_size
+    instance.add(count=2)
+    os.truncate(instance.log_path, size)  # died between note and line
+
+    start().add(count=3)
+    start().journal.repair(instance.database)
+
+    first, second, third = instance.expected()
+    assert instance.lines() == [first, third, second]
+
+
 def test_half_a_line_of_somebody_else_does_not_swallow_ours(start):
     instance = start()
     instance.log_path.write_text("[2025-10-09T15:3")
@@ -234,6 +248,17 @@ def test_a_log_that_takes_no_lines_undoes_nothing_and_gets_them_later(start, cap
     assert owed == [1, 2]
     assert "takes no lines (2 wait)" in caplog.text
     assert instance.lines() == instance.expected()
+
+
+def test_repair_leaves_what_the_log_does_not_take_for_later(start, caplog):
+    instance = start()
+    instance.commit_without_line()
+    instance.log_path.mkdir()
+
+    instance.journal.repair(instance.database)
+
+    assert instance.owed() == [1]
+    assert "takes no lines" in caplog.text
 
 
 def test_a_line_that_fits_half_is_taken_back(start, monkeypatch):

@@ -9,7 +9,7 @@ from ota_http_server.operations.verify_audit import verify_audit
 from ota_http_server.storage.audit_line import audit_line
 from tests.storage.killed import opened
 
-ROUNDS = 10
+ROUNDS = 6
 
 
 def test_killed_processes_leave_a_sound_chain_and_each_line_once(database_url, tmp_path):

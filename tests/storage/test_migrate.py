@@ -8,7 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from ota_http_server.domain.errors import Misconfigured
-from ota_http_server.storage.database import Database, engine_for, sqlite_url
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.engines import engine_for, sqlite_url
 from ota_http_server.storage.migrations.migrate import migrate
 from ota_http_server.storage.schema import metadata
 
@@ -66,11 +67,12 @@ def test_hosts_that_start_at_once_migrate_one_after_the_other(empty_url):
     assert differences(empty_url) == []
 
 
-def test_a_database_of_a_newer_version_is_refused_in_one_line(database_url):
-    execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
+def test_a_database_of_a_newer_version_is_refused_in_one_line(empty_url):
+    migrate(empty_url)
+    execute(empty_url, "UPDATE alembic_version SET version_num = '9999'")
 
     with pytest.raises(Misconfigured) as refusal:
-        migrate(database_url)
+        migrate(empty_url)
 
     assert "newer ota_http_server (tables 9999)" in str(refusal.value)
     assert "\n" not in str(refusal.value)

@@ -10,10 +10,10 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from ota_http_server.domain.errors import Invalid
+from ota_http_server.domain.errors import Invalid, NotJson
 from ota_http_server.domain.operator import Operator
 from ota_http_server.http.exchange import CONNECTION
-from ota_http_server.http.json_body import json_object
+from ota_http_server.http.json_body import json_object, read_bounded
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.operations.mint_token import MintToken, TokenWish
 from ota_http_server.operations.revoke_token import RevokeToken
@@ -89,7 +89,9 @@ def _operator(door: AdminDoor) -> Operator:
 
 def _body(fields: tuple[str, ...]) -> tuple[dict[str, Any], str | None]:
     """The JSON object, and a warning about keys that mean nothing here."""
-    body = json_object(request.content_type, request.get_data(cache=False))
+    if request.content_encoding:
+        raise NotJson("a body with a Content-Encoding is not taken")
+    body = json_object(request.content_type, read_bounded(request.stream))
     strange = [key for key in body if key not in fields]
     if not strange:
         return body, None

@@ -18,7 +18,7 @@ COMMANDS = {
     "certs": "ota_http_server.cli.certs:certs",
     "doctor": "ota_http_server.cli.doctor:doctor",
     "sample": "ota_http_server.cli.sample:sample",
-    "settings": "ota_http_server.cli.settings:settings",
+    "settings": "ota_http_server.cli.settings:show",
     "token": "ota_http_server.cli.token:token",
 }
 
@@ -66,7 +66,12 @@ def cli(context: click.Context, /, **options: object) -> None:
 def main() -> None:
     """The entry point: mistakes of the caller are one line and exit status 2, never a traceback."""
     try:
-        cli()
+        cli()  # pylint: disable=no-value-for-parameter  # click gives it
     except (Misconfigured, Refusal) as error:
-        click.echo(f"ota_http_server: {error}", err=True)
+        click.echo(f"ota_http_server: {_line(str(error))}", err=True)
         sys.exit(EXIT_WRONG)
+
+
+def _line(text: str) -> str:
+    """The text without a character that could break or forge a line; names come from outside."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ota_http_server.app import open_stores
-from ota_http_server.cli.options import common_options
+from ota_http_server.cli.options import data_options
 from ota_http_server.operations.verify_audit import Verdict, verify_audit
 from ota_http_server.settings import Settings
 
@@ -18,7 +18,7 @@ def audit() -> None:
 
 
 @audit.command()
-@common_options
+@data_options
 @click.option(
     "--against",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -1,21 +1,28 @@
 """`ota_http_server doctor`: is this set-up safe and sound? Each finding is a sentence."""
 
-# pylint: disable=import-outside-toplevel  # the checks need rooms that --help does not
-
 import json
+import os
 import sys
 from datetime import UTC, datetime
 
 import click
 
-from ota_http_server.cli.options import common_options
+from ota_http_server.app import open_ota, open_stores
+from ota_http_server.cli.options import data_options
+from ota_http_server.cli.serve import is_public
 from ota_http_server.domain.errors import Misconfigured, Refusal
+from ota_http_server.levels import strangers
+from ota_http_server.operations.check_safety import unsafe
+from ota_http_server.operations.prepare import Places
+from ota_http_server.operations.verify_audit import verify_audit
+from ota_http_server.security.certificates import own_files
+from ota_http_server.security.inspection import inspect_pair, warnings
 from ota_http_server.settings import Settings
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
-@common_options
+@data_options
 def doctor(settings: Settings, as_json: bool) -> None:
     """Look for weak secrets, bad certificates, damaged images and a broken audit chain.
 
@@ -38,13 +45,9 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
 
 def _settings(settings: Settings) -> list[str]:
-    from ota_http_server.app import open_stores
-    from ota_http_server.cli.serve import is_public
-    from ota_http_server.operations.check_safety import unsafe
-
     stores = open_stores(settings)
     stores.database.close()
-    return unsafe(
+    return strangers(os.environ) + unsafe(
         stores.secrets,
         algorithm=settings.jwt_alg,
         tokens_off=settings.no_jwt,
@@ -54,10 +57,6 @@ def _settings(settings: Settings) -> list[str]:
 
 
 def _certificate(settings: Settings) -> list[str]:
-    from ota_http_server.operations.prepare import Places
-    from ota_http_server.security.certificates import own_files
-    from ota_http_server.security.inspection import inspect_pair, warnings
-
     if settings.no_certs:
         return []
     own = own_files(Places(settings.data_dir).tls)
@@ -73,9 +72,7 @@ def _certificate(settings: Settings) -> list[str]:
 
 
 def _firmware(settings: Settings) -> list[str]:
-    from ota_http_server.app import create_app
-
-    collection = create_app(settings).extensions["ota"].collection
+    collection = open_ota(settings).collection
     findings = []
     for project in collection.folder.projects():
         for name in collection.names(project) or ():
@@ -87,9 +84,6 @@ def _firmware(settings: Settings) -> list[str]:
 
 
 def _audit(settings: Settings) -> list[str]:
-    from ota_http_server.app import open_stores
-    from ota_http_server.operations.verify_audit import verify_audit
-
     stores = open_stores(settings)
     verdict = verify_audit(stores.database, stores.places.audit_head, stores.secrets.audit, None)
     return [] if verdict.ok else list(verdict.findings)

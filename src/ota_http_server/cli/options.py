@@ -1,7 +1,7 @@
 """Options made from the knobs, and the settings that they, the environment and the file give."""
 
 import os
-import sys
+import shlex
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
+from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.levels import read_settings
 from ota_http_server.security.secrets import read_secret_file
-from ota_http_server.settings import Knob, Settings, env_name, knobs
+from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,6 +38,25 @@ def common_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _config(_option("data_dir", Path, knob)(with_settings))
 
 
+def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """For the commands that open the data folder: the same, for its owner alone."""
+
+    @wraps(command)
+    def with_data(*args: Any, settings: Settings, **kwargs: Any) -> Any:
+        # Serving imports this file before it patches what the database imports.
+        # pylint: disable-next=import-outside-toplevel
+        from ota_http_server.operations.prepare import Places, owner_beside_root
+
+        if owner := owner_beside_root(Places(settings.data_dir)):
+            raise Misconfigured(
+                f"{settings.data_dir} belongs to {owner}, whose server could not read what root"
+                f" writes there: run this as {owner}, with sudo -u {shlex.quote(owner)} in front"
+            )
+        return command(*args, settings=settings, **kwargs)
+
+    return common_options(with_data)
+
+
 def load(options: Mapping[str, object]) -> Settings:
     """The settings of all levels; `options` are the command line's, None where not given."""
     given = {k: v for k, v in options.items() if k != "config" and isinstance(v, str | bool)}
@@ -57,7 +77,7 @@ def shown_secrets(options: Mapping[str, object]) -> list[str]:
 def _config(command: F) -> F:
     option = click.option(
         "--config",
-        type=click.Path(dir_okay=False, path_type=Path),
+        type=click.Path(path_type=Path),  # what is wrong with it, the levels say in one line
         metavar="FILE",
         help="Configuration file; config.toml in the working folder counts if it is there.",
     )
@@ -65,21 +85,14 @@ def _config(command: F) -> F:
 
 
 def _option(key: str, kind: object, knob: Knob) -> Callable[[F], F]:
-    name = key.replace("_", "-")
     help_text = f"{knob.meaning[0].upper()}{knob.meaning[1:]}. [env: {env_name(key, knob)}]"
+    names = "/".join(option_names(key, kind))
     if kind is bool:
-        opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
-        return click.option(f"--{name}/--{opposite}", key, default=None, help=help_text)
+        return click.option(names, key, default=None, help=help_text)
     if knob.choices:
         help_text = f"{help_text[:-1]}; one of {', '.join(knob.choices)}]"
-    return click.option(f"--{name}", key, default=None, metavar=_metavar(key), help=help_text)
+    return click.option(names, key, default=None, metavar=_metavar(key), help=help_text)
 
 
 def _metavar(key: str) -> str:
     return key.rpartition("_")[2].upper()
-
-
-def fail(message: str) -> None:
-    """One line on the error stream, and exit status 1: the command ran, its answer is no."""
-    click.echo(message, err=True)
-    sys.exit(1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ota_http_server.cli.options import common_options
-from ota_http_server.domain.errors import Invalid
+from ota_http_server.domain.errors import Invalid, Misconfigured
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.identity import project_name
 from ota_http_server.settings import Settings
@@ -19,7 +19,13 @@ NO_BOARD = 9999  # a least chip revision that no chip has: no bootloader starts 
 @click.command()
 @click.option("--project", default="sample", show_default=True, help="Project to put it in.")
 @click.option("--version", "wanted", default="1.0.0", show_default=True, help="Its version.")
-@click.option("--kib", default=PAYLOAD_KIB, show_default=True, type=click.IntRange(1, 15_000))
+@click.option(
+    "--kib",
+    default=PAYLOAD_KIB,
+    show_default=True,
+    type=click.IntRange(1, 15_000),
+    help="Size of its payload, in KiB.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 @common_options
 def sample(settings: Settings, project: str, wanted: str, kib: int, as_json: bool) -> None:
@@ -32,10 +38,13 @@ def sample(settings: Settings, project: str, wanted: str, kib: int, as_json: boo
         raise Invalid("--version must be 1 to 31 of A-Z a-z 0-9 . + -")
     folder = settings.firmware_path / project_name(project)
     path = folder / f"{project}-{wanted}.bin"
-    made = not path.exists()
-    if made:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_sample(path, project, wanted, kib)
+    try:
+        made = not path.exists()
+        if made:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_sample(path, project, wanted, kib)
+    except OSError as error:
+        raise Misconfigured(f"{folder}: no image can be put there ({error.strerror})") from None
     if as_json:
         click.echo(json.dumps({"path": str(path), "made": made}))
     else:

@@ -8,11 +8,11 @@ imported inside.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ota_http_server import logs
 from ota_http_server.cli.options import load, shown_secrets
@@ -22,8 +22,11 @@ from ota_http_server.server.patching import patch
 from ota_http_server.settings import Settings
 
 if TYPE_CHECKING:
-    from ota_http_server.app import Stores
-    from ota_http_server.security.certificates import TlsFiles
+    from flask import Flask
+
+    from ota_http_server.app import Ota, Stores
+    from ota_http_server.cli.certificate import ShownCertificate
+    from ota_http_server.operations.background import Background
     from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
 
 LOG = logs.logger("start")
@@ -44,67 +47,66 @@ def run(options: Mapping[str, object]) -> int:
 
 
 def _serve(settings: Settings) -> int:
-    from ota_http_server.app import Host, create_app, open_stores
+    from ota_http_server.app import Host, create_app
+    from ota_http_server.cli.certificate import ShownCertificate
     from ota_http_server.server.serving import serve
 
-    settings.firmware_path.mkdir(parents=True, exist_ok=True)
-    stores = open_stores(settings)
+    _make_firmware_folder(settings.firmware_path)
+    # Made here once for what it says about the settings: a worker could not say it so well.
+    stores = create_app(settings).extensions["ota"].stores
+    _open_audit_log(settings.ota_audit_log)
     _warn(settings, stores)
-    tls = _Tls(settings)
+    tls = ShownCertificate(settings)
+    tls.prepare(stores.database)
 
     def make_app(process: "Process") -> "WsgiApp":
         host = Host(process.stopping, process.in_thread, process.in_writer)
-        return create_app(settings, host)
+        return _Application(create_app(settings, host))
 
     LOG.info("data lies in %s", settings.data_dir.absolute())
     return serve(make_app, _options(settings, tls), _hooks(settings, stores, tls))
 
 
-class _Tls:
-    """The certificate to show: the one configured, or our own, kept fresh."""
+class _Application:
+    """The application of one worker, with the end that the server calls when the last one left."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self.on = not settings.no_certs
-        self.certificate: Path | None = None
-        self.key: Path | None = None
-        if not self.on:
-            return
-        if settings.cert is not None:
-            self.certificate, self.key = settings.cert, settings.key
-        else:
-            files = self._own()
-            self.certificate, self.key = files.server_cert, files.server_key
-            LOG.info("boards trust this server by %s", files.ca_cert.absolute())
-        self._inspect()
+    def __init__(self, app: "Flask") -> None:
+        self._answer = app.wsgi_app
+        self._ota: Ota = app.extensions["ota"]
+        self._background: Background = app.extensions["background"]
 
-    def renew(self) -> None:
-        """Makes our own certificate anew when it is due; the server notices the changed file."""
-        if self.on and self._settings.cert is None:
-            try:
-                self._own()
-            except (Misconfigured, Refusal, OSError) as error:
-                LOG.error("the certificate was not renewed: %s", error)
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return self._answer(environ, start_response)
 
-    def _own(self) -> "TlsFiles":
-        from ota_http_server.operations.prepare import Places, start_lock
-        from ota_http_server.security.certificates import ensure_own
-        from ota_http_server.security.hosts import host_names
-
-        places = Places(self._settings.data_dir)
-        names = host_names()
-        with start_lock(places.data):
-            return ensure_own(places.tls, names, datetime.now(UTC))
-
-    def _inspect(self) -> None:
-        from ota_http_server.security.inspection import inspect_pair, warnings
-
-        if self.certificate is not None and self.key is not None:
-            for warning in warnings(inspect_pair(self.certificate, self.key, datetime.now(UTC))):
-                LOG.warning("%s", warning)
+    def close(self) -> None:
+        """Writes down what was only in memory."""
+        self._background.stop()
+        try:
+            self._ota.flush()
+        except Refusal as refusal:
+            LOG.error("what was gathered in memory is lost: %s", refusal.detail)
+        self._ota.stores.database.close()
 
 
-def _options(settings: Settings, tls: _Tls) -> "ServerOptions":
+def _make_firmware_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Misconfigured(
+            f"{path}: the firmware folder cannot be made ({error.strerror})"
+        ) from None
+
+
+def _open_audit_log(path: Path) -> None:
+    """A log that takes no line later, for want of room, is waited for; at the start it is wrong."""
+    try:
+        # As the log itself does it: for reading too, a pipe would wait for its reader otherwise.
+        os.close(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise Misconfigured(f"ota_audit_log: {path} cannot be written ({error.strerror})") from None
+
+
+def _options(settings: Settings, tls: "ShownCertificate") -> "ServerOptions":
     from ota_http_server.server.options import ServerOptions
 
     return ServerOptions(
@@ -128,7 +130,7 @@ def _options(settings: Settings, tls: _Tls) -> "ServerOptions":
     )
 
 
-def _hooks(settings: Settings, stores: "Stores", tls: _Tls) -> "Hooks":
+def _hooks(settings: Settings, stores: "Stores", tls: "ShownCertificate") -> "Hooks":
     from ota_http_server.operations.run_server import note_start, note_stop
     from ota_http_server.server.options import Hooks
 
@@ -161,7 +163,16 @@ def _hooks(settings: Settings, stores: "Stores", tls: _Tls) -> "Hooks":
 def _warn(settings: Settings, stores: "Stores") -> None:
     """Says loudly, once, what is unsafe about this start; never a secret's value."""
     from ota_http_server.operations.check_safety import unsafe
+    from ota_http_server.operations.prepare import owner_beside_root
 
+    if owner := owner_beside_root(stores.places):
+        LOG.warning(
+            "%s belongs to %s, and this server runs as root: what it makes there, a server of %s"
+            " could not read",
+            settings.data_dir,
+            owner,
+            owner,
+        )
     for warning in unsafe(
         stores.secrets,
         algorithm=settings.jwt_alg,

@@ -6,19 +6,23 @@ from typing import get_args
 
 import click
 
+from ota_http_server.cli.commands_page import commands_page
 from ota_http_server.cli.options import common_options
-from ota_http_server.settings import Knob, Settings, env_name, knobs, shown
+from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
 
 
-@click.command()
+@click.command("settings")
 @click.option("--markdown", is_flag=True, help="Print the reference page of all settings.")
+@click.option("--commands", is_flag=True, help="Print the reference page of all commands.")
 @click.option("--example", is_flag=True, help="Print a config.toml with every knob commented out.")
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 @common_options
-def settings(settings: Settings, markdown: bool, example: bool, as_json: bool) -> None:
+def show(settings: Settings, markdown: bool, commands: bool, example: bool, as_json: bool) -> None:
     """Show the settings in force, of all four levels; secrets only as set or not."""
     if markdown:
         click.echo(reference(), nl=False)
+    elif commands:
+        click.echo(commands_page(), nl=False)
     elif example:
         click.echo(example_file(), nl=False)
     elif as_json:
@@ -26,6 +30,23 @@ def settings(settings: Settings, markdown: bool, example: bool, as_json: bool) -
     else:
         for key, value in shown(settings).items():
             click.echo(f"{key:<28} {value}")
+
+
+def shown(values: Settings) -> dict[str, str]:
+    """The settings for people: secrets only as set or not."""
+    return {key: _in_words(getattr(values, key), of) for key, (_, of) in knobs().items()}
+
+
+def _in_words(value: object, of: Knob) -> str:
+    if value is None:
+        return of.shown_default or ""
+    if of.secret:
+        return "(set)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ",".join(map(str, value)) or of.shown_default or ""
+    return str(value)
 
 
 def reference() -> str:
@@ -37,7 +58,9 @@ def reference() -> str:
         " `[parameters]`), environment, command line. All are read at start only. Relative paths"
         " count from the working folder, `firmware_dir` from `www_dir`. Each secret's environment"
         " name has a variant with `_FILE` that names a file to read it from. In the environment an"
-        " empty value counts as not set, and a truth is true/false, 1/0, yes/no or on/off.",
+        " empty value counts as not set, as an empty text in the file does where the default is"
+        " worked out at start. On the command line and in the environment a truth is true/false,"
+        " 1/0, yes/no or on/off, and networks have commas between them.",
         "",
         "This page is made from the code: `ota_http_server settings --markdown`.",
     ]
@@ -56,11 +79,7 @@ def reference() -> str:
 
 
 def _row(key: str, kind: object, default: object, knob: Knob) -> str:
-    option = f"`--{key.replace('_', '-')}`"
-    if kind is bool:
-        name = key.replace("_", "-")
-        opposite = name.removeprefix("no-") if name.startswith("no-") else f"no-{name}"
-        option += f" / `--{opposite}`"
+    option = " / ".join(f"`{name}`" for name in option_names(key, kind))
     meaning = knob.meaning + _bounds(knob)
     cells = (f"`{key}`", option, f"`{env_name(key, knob)}`", _default(default, knob), meaning)
     return f"| {' | '.join(cells)} |"
@@ -70,7 +89,7 @@ def _bounds(knob: Knob) -> str:
     if knob.choices:
         return ": " + ", ".join(f"`{choice}`" for choice in knob.choices)
     if knob.most is not None:
-        return f" ({knob.least:g} to {knob.most:g})"
+        return f" ({knob.least:.15g} to {knob.most:.15g})"
     return ""
 
 

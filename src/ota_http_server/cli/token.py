@@ -8,13 +8,15 @@ from typing import Any
 
 import click
 
-from ota_http_server.cli.options import common_options
+from ota_http_server.app import open_ota
+from ota_http_server.cli.options import data_options
 from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.operator import Operator
+from ota_http_server.operations.mint_token import TokenWish
 from ota_http_server.settings import Settings
 
 SHELL = Operator("shell", None)
-JSON = click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 
 
 @click.group()
@@ -27,8 +29,8 @@ def token() -> None:
 @click.option("--project", required=True, help="Project that it may read.")
 @click.option("--minutes", type=int, help="How long it lives.  [default: jwt_expiry]")
 @click.option("--firmware", metavar="VERSION", help="Version that the device runs now.")
-@JSON
-@common_options
+@json_option
+@data_options
 def mint(
     settings: Settings,
     device: str,
@@ -38,12 +40,7 @@ def mint(
     as_json: bool,
 ) -> None:
     """Print a new token, and nothing else, so that it can go into a variable or a file."""
-    from ota_http_server.app import create_app  # pylint: disable=import-outside-toplevel
-    from ota_http_server.operations.mint_token import (  # pylint: disable=import-outside-toplevel
-        TokenWish,
-    )
-
-    ota = create_app(settings).extensions["ota"]
+    ota = open_ota(settings)
     wish = TokenWish.of(
         device,
         project,
@@ -66,17 +63,15 @@ def mint(
 @click.option("--jti", help="Revoke the token with this id.")
 @click.option("--token", "text", metavar="TOKEN|-", help="Revoke this token; - reads it.")
 @click.option("--device", metavar="UUID", help="Revoke all tokens that this device has so far.")
-@JSON
-@common_options
+@json_option
+@data_options
 def revoke(
     settings: Settings, jti: str | None, text: str | None, device: str | None, as_json: bool
 ) -> None:
     """Take tokens back. Running servers refuse them within two seconds."""
-    from ota_http_server.app import create_app  # pylint: disable=import-outside-toplevel
-
     if [jti, text, device].count(None) != 2:
         raise click.UsageError("say exactly one of --jti, --token and --device")
-    operation = create_app(settings).extensions["ota"].revoke
+    operation = open_ota(settings).revoke
     if jti is not None:
         revoked = operation.by_id(SHELL, jti)
     elif text is not None:
@@ -91,16 +86,14 @@ def revoke(
 
 @token.command()
 @click.argument("text", metavar="[TOKEN]", default="-")
-@JSON
-@common_options
+@json_option
+@data_options
 def inspect(settings: Settings, text: str, as_json: bool) -> None:
     """Say what a token claims and whether this server accepts it now; without TOKEN it is read.
 
     Exit status 0 if it is accepted, 1 if not.
     """
-    from ota_http_server.app import create_app  # pylint: disable=import-outside-toplevel
-
-    ota = create_app(settings).extensions["ota"]
+    ota = open_ota(settings)
     given = _read(text)
     now = datetime.now(UTC)
     try:

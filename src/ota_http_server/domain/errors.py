@@ -41,7 +41,7 @@ class Unfit(Refusal):
 
 
 class Unauthenticated(Refusal):
-    """No credential, or one that does not hold. The reason stays with us: a stranger learns none."""
+    """No credential, or one that does not hold. The reason stays with us, not with strangers."""
 
     code = "unauthenticated"
 
@@ -67,6 +67,12 @@ class Conflict(Refusal):
     """It contradicts what already is."""
 
     code = "conflict"
+
+
+class BeginAnew(Refusal):
+    """What was begun cannot go on; from its first byte on it can be had."""
+
+    code = "begin_anew"
 
 
 class TooMany(Refusal):

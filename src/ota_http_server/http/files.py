@@ -89,6 +89,11 @@ def begins_at_zero(request: Request, size: int) -> bool:
     return spans is None or (spans != [] and spans[0].start == 0)
 
 
+def sends_bytes(request: Request, reply: Reply) -> bool:
+    """Whether bytes of the image go out with this reply; HEAD, 304 and 412 only tell of it."""
+    return reply.status in (200, 206) and request.method == "GET"
+
+
 def _spans(request: Request, file: Representation, manners: _Manners) -> list[range] | None:
     """The ranges to send, none of them if none is satisfiable; None for the whole."""
     if request.method != "GET" or (header := request.header("Range")) is None:

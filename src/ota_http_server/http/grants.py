@@ -24,6 +24,8 @@ class Grant:
     """The token's own end, in unix seconds."""
     forgotten_at: float
     """On the monotonic clock: a wrong wall clock must not keep a grant alive."""
+    revocations: int
+    """The counter before the token was verified; a grant of another count does not count."""
 
 
 class Grants:
@@ -40,20 +42,21 @@ class Grants:
         self._wall = wall
         self._monotonic = monotonic
         self._grants: Bounded[bytes, Grant] = Bounded(GRANTS_MAX)
-        self._revocations = verifier.revocations()
 
     def identify(self, token: str) -> Identity:
         """Who this token speaks for; raises `Unauthenticated`."""
         revocations = self._verifier.revocations()
-        if revocations != self._revocations:
-            self._revocations = revocations
-            self._grants.clear()
         key = credential_of(token)
         now = self._wall()
         grant = self._grants.get(key)
-        if grant is not None and now < grant.expires_at and self._monotonic() < grant.forgotten_at:
+        if (
+            grant is not None
+            and grant.revocations == revocations
+            and now < grant.expires_at
+            and self._monotonic() < grant.forgotten_at
+        ):
             return grant.identity
         identity, claims = self._verifier.verify(token, int(now))
         forgotten_at = self._monotonic() + GRANT_SECONDS
-        self._grants.put(key, Grant(identity, claims.expires_at, forgotten_at))
+        self._grants.put(key, Grant(identity, claims.expires_at, forgotten_at, revocations))
         return identity

@@ -1,13 +1,28 @@
 """A JSON object from outside, within limits: what passes here is safe to look at."""
 
 import json
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from ota_http_server.domain.errors import Invalid, NotJson, TooLarge
+
+
+class Readable(Protocol):
+    """A stream that ends where the body ends."""
+
+    def read(self, size: int, /) -> bytes: ...
+
 
 BODY_BYTES_MAX = 64 * 1024  # the largest thing an admin says has a few hundred bytes
 DEPTH_MAX = 20
 DIGITS_MAX = 20  # a 64-bit number; Python itself would take thousands, slowly
+
+
+def read_bounded(stream: Readable) -> bytes:
+    """The body, or one byte more than may be: whoever looks at it then refuses it."""
+    body = b""
+    while len(body) <= BODY_BYTES_MAX and (block := stream.read(BODY_BYTES_MAX + 1 - len(body))):
+        body += block
+    return body
 
 
 def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
@@ -29,9 +44,7 @@ def json_object(content_type: str | None, body: bytes) -> dict[str, Any]:
             parse_float=_float,
             parse_constant=_refuse,
         )
-    except Invalid:
-        raise
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError):  # an Invalid of the hooks below passes
         raise Invalid("the body is no valid JSON") from None
     if not isinstance(document, dict):
         raise Invalid("the body must be a JSON object")

@@ -5,7 +5,6 @@ server's `wsgi.file_wrapper` lets the kernel send it. Under our own server the c
 tells how much of it arrived.
 """
 
-import logging
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +15,9 @@ from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.http.exchange import CONNECTION, REASONS, FilePart, Reply, Request
 from ota_http_server.http.problems import body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
-from ota_http_server.logs import logger, say
+from ota_http_server.logs import logger
 
 LOG = logger("lane")
 
@@ -27,6 +27,12 @@ WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BLOCK_BYTES = 64 * 1024  # what is read at a time where the server has no better way
 METHODS = ("GET", "HEAD")
+
+_NOT_ALLOWED = plain_problem(
+    405,
+    body_of(405, "method_not_allowed", "only GET and HEAD are known here"),
+    (("Allow", "GET, HEAD"),),
+)
 
 
 class Dialect(Protocol):
@@ -48,67 +54,64 @@ class DeviceLane:
         dialects: Sequence[Dialect],
         proxies: Proxies,
         transfers: Transfers,
+        log: RequestLog,
         *,
         before: Callable[[], None],
-        log_all: bool,
-        log_refusals: bool,
     ) -> None:
         self._app = app
         self._dialects = tuple((dialect.prefix, dialect) for dialect in dialects)
         self._proxies = proxies
         self._transfers = transfers
         self._before = before
-        self._log_all = log_all
-        self._log_refusals = log_refusals
+        self._log = log
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._before()
-        path = environ["PATH_INFO"]
+        path = environ.get("PATH_INFO", "")  # PEP 3333: what is empty may be left out
         for prefix, dialect in self._dialects:
             if path.startswith(prefix):
                 return self._serve(dialect, environ, start_response)
+        try:
+            self._proxies.base_url(environ)
+        except Refusal as refusal:  # a Host that is none: no door lets it in
+            return self._write(problem(refusal), "", environ, start_response)
         return self._app(environ, start_response)
 
     def _serve(
         self, dialect: Dialect, environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        reply, request = self._reply(dialect, environ)
+        reply, address = self._reply(dialect, environ)
         try:
-            return self._write(reply, request, environ, start_response)
+            return self._write(reply, address, environ, start_response)
         except OSError:
             # The bytes were there when the operation looked; nobody gets wrong ones instead.
             LOG.exception("an image cannot be opened")
             gone = problem(Unavailable("the image cannot be read at this moment"))
-            return self._write(gone, request, environ, start_response)
+            return self._write(gone, address, environ, start_response)
 
-    def _reply(self, dialect: Dialect, environ: Environ) -> tuple[Reply, Request | None]:
-        """The answer to whatever came. Only a mistake of ours is a 500; its id is in the log."""
-        request = None
+    def _reply(self, dialect: Dialect, environ: Environ) -> tuple[Reply, str]:
+        """The answer to whatever came, and to whom. Only a mistake of ours is a 500."""
+        address = str(environ.get("REMOTE_ADDR", ""))
         try:
             address = self._proxies.caller(environ)
             request = Request(environ, address, self._proxies.base_url(environ))
-            if request.method not in METHODS:
-                body = body_of(405, "method_not_allowed", "only GET and HEAD are known here")
-                return plain_problem(405, body, (("Allow", "GET, HEAD"),)), request
-            reply = dialect.answer(request)
-            if self._log_all:
-                self._log(logging.INFO, environ, request, reply.status)
-            return reply, request
+            reply = dialect.answer(request) if request.method in METHODS else _NOT_ALLOWED
+            self._log.answered(environ, address, reply.status)
+            return reply, address
         except Refusal as refusal:
             reply = problem(refusal)
-            if self._log_refusals:
-                self._log(logging.INFO, environ, request, reply.status, refusal.detail)
-            return reply, request
+            self._log.refused(environ, address, reply.status, refusal.detail)
+            return reply, address
         except Exception:  # pylint: disable=broad-exception-caught
             incident = secrets.token_hex(6)
             LOG.exception("incident %s", incident)
             detail = "a mistake of the server; its log has the whole of it under this id"
-            return plain_problem(500, body_of(500, "internal", detail, id=incident)), request
+            return plain_problem(500, body_of(500, "internal", detail, id=incident)), address
 
     def _write(
         self,
         reply: Reply,
-        request: Request | None,
+        address: str,
         environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
@@ -121,51 +124,32 @@ class DeviceLane:
             return ()
         if len(reply.body) == 1:
             part = reply.body[0]
-            if isinstance(part, FilePart):
-                return self._send_file(reply, part, status, headers, environ, start_response)
-            start_response(status, headers)
-            return (part,)
+            if isinstance(part, bytes):
+                start_response(status, headers)
+                return (part,)
+            if by_proxy := self._transfers.by_proxy(part, environ):
+                start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
+                return ()
+            return self._send_file(part, address, status, headers, environ, start_response)
         pieces = _Pieces([_opened(part) for part in reply.body])
         start_response(status, headers)
         return pieces
 
     def _send_file(
         self,
-        reply: Reply,
         part: FilePart,
+        address: str,
         status: str,
         headers: list[tuple[str, str]],
         environ: Environ,
         start_response: StartResponse,
     ) -> Iterable[bytes]:
-        if by_proxy := self._transfers.by_proxy(part, environ):
-            start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
-            return ()
         span = Span(part)
         start_response(status, headers)
         if connection := environ.get(CONNECTION):
-            self._transfers.watch(connection, part, environ)
+            self._transfers.watch(connection, part, address)
         wrap = environ.get("wsgi.file_wrapper")
         return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
-
-    def _log(
-        self,
-        level: int,
-        environ: Environ,
-        request: Request | None,
-        status: int,
-        reason: str | None = None,
-    ) -> None:
-        say(
-            LOG,
-            level,
-            "request" if reason is None else "refused",
-            method=environ["REQUEST_METHOD"],
-            path=environ["PATH_INFO"][:200],
-            status=status,
-            ip=request.address if request else environ.get("REMOTE_ADDR"),
-            reason=reason,
-        )
 
 
 class Span:

@@ -17,11 +17,15 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.Conflict: 409,
     errors.TooLarge: 413,
     errors.NotJson: 415,
+    errors.BeginAnew: 416,
     errors.Unfit: 422,
     errors.TooMany: 429,
     errors.Unavailable: 503,
     errors.DiskFull: 507,
 }
+
+CODES = {status: kind.code for kind, status in STATUS.items()} | {405: "method_not_allowed"}
+"""The one code of each status, also where no Refusal of ours was the reason."""
 
 PROBLEM_JSON = "application/problem+json"
 UNAVAILABLE_RETRY_SECONDS = 10

@@ -39,6 +39,8 @@ class _Running:
 class Transfers:
     """One for each process. `mode` is `direct`, `x-sendfile` or `x-accel-redirect`."""
 
+    _judged_by_us = frozenset({"HTTP_RANGE", "HTTP_IF_MATCH", "HTTP_IF_UNMODIFIED_SINCE"})
+
     def __init__(
         self,
         mode: str = "direct",
@@ -55,17 +57,18 @@ class Transfers:
     def by_proxy(self, part: FilePart, environ: dict[str, Any]) -> tuple[str, str] | None:
         """The header that lets the proxy send a whole file; None if we send it ourselves.
 
-        A request with a Range is always ours: the proxy would apply it a second time.
+        A request with a Range or a precondition is always ours: the proxy would apply it a second
+        time, to a file whose ETag it does not know.
         """
-        if self._mode == "direct" or "HTTP_RANGE" in environ:
+        if self._mode == "direct" or not self._judged_by_us.isdisjoint(environ):
             return None
         if self._mode == "x-sendfile":
             return "X-Sendfile", str(part.path.absolute())
         return "X-Accel-Redirect", f"{self._prefix}/{part.path.parent.name}/{part.path.name}"
 
-    def watch(self, connection: Connection, part: FilePart, environ: dict[str, Any]) -> None:
-        """Asks the connection to tell how much of this part was sent."""
-        key = (str(environ.get("REMOTE_ADDR", "")), part.path.name)
+    def watch(self, connection: Connection, part: FilePart, address: str) -> None:
+        """Asks the connection to tell how much of this part was sent to this caller."""
+        key = (address, part.path.name)
         path = part.path
 
         def transferred(sent_bytes: int, _complete: bool) -> None:

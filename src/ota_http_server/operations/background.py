@@ -1,12 +1,13 @@
-"""The work between requests: one quiet thread in each process, started by the first request.
+"""The work between requests: quiet threads in each process, started by the first request.
 
-A thread, because the application is complete under any WSGI server; under gevent it is a
-greenlet by itself. Of several processes on one host only one sweeps at a time.
+Threads, because the application is complete under any WSGI server; under gevent they are
+greenlets by themselves. Each chore has its own: one that waits for a lock or hashes a gigabyte
+keeps no other from its time. Every process does all chores: what two of them find to do is done
+by the first, and the second finds it done.
 """
 
 import os
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,10 +16,12 @@ from ota_http_server.logs import logger
 
 LOG = logger("background")
 
+FIRST_SECONDS = 0.2  # the request that starts the threads is answered before they begin to work
+
 
 @dataclass(frozen=True, slots=True)
 class Chore:
-    """Something done every so many seconds."""
+    """Something done every so many seconds, counted from the end of the last time."""
 
     name: str
     every_seconds: float
@@ -31,27 +34,34 @@ class Background:
     def __init__(self, chores: Sequence[Chore]) -> None:
         self._chores = tuple(chores)
         self._pid = 0
+        self._starting = threading.Lock()
         self._ended = threading.Event()
+        self._stopped = False
 
     def ensure_started(self) -> None:
-        """Starts the thread, once in each process: a fork does not take threads along."""
-        if self._pid != os.getpid():
+        """Starts the threads, once in each process: a fork does not take threads along."""
+        if self._pid == os.getpid() or self._stopped:
+            return
+        with self._starting:
+            if self._pid == os.getpid():
+                return
             self._pid = os.getpid()
             self._ended = threading.Event()
-            threading.Thread(target=self._run, name="background", daemon=True).start()
+            for chore in self._chores:
+                threading.Thread(
+                    target=self._run, args=(chore, self._ended), name=chore.name, daemon=True
+                ).start()
 
     def stop(self) -> None:
-        """No chore begins after this."""
+        """No chore begins after this, whatever is asked."""
+        self._stopped = True
         self._ended.set()
 
-    def _run(self) -> None:
-        ended = self._ended
-        due = dict.fromkeys(self._chores, 0.0)
-        while not ended.wait(min(chore.every_seconds for chore in self._chores)):
-            for chore in self._chores:
-                if time.monotonic() >= due[chore]:
-                    self._do(chore)
-                    due[chore] = time.monotonic() + chore.every_seconds
+    def _run(self, chore: Chore, ended: threading.Event) -> None:
+        wait_seconds = min(FIRST_SECONDS, chore.every_seconds)
+        while not ended.wait(wait_seconds) and not self._stopped:
+            self._do(chore)
+            wait_seconds = chore.every_seconds
 
     def _do(self, chore: Chore) -> None:
         try:

@@ -11,8 +11,8 @@ def unsafe(
     secrets: Secrets, *, algorithm: str, tokens_off: bool, plain_http: bool, public: bool
 ) -> list[str]:
     """One sentence for each danger; an empty list if there is none."""
-    said = weaknesses("jwt_secret", secrets.jwt, SECRET_BYTES_MIN[algorithm])
-    said += weaknesses("admin_secret", secrets.admin, ADMIN_SECRET_BYTES_MIN)
+    said = _weak("jwt_secret", secrets.jwt, SECRET_BYTES_MIN[algorithm])
+    said += _weak("admin_secret", secrets.admin, ADMIN_SECRET_BYTES_MIN)
     said += equal_secrets({"jwt_secret": secrets.jwt, "admin_secret": secrets.admin})
     if tokens_off:
         reach = "everybody who reaches this server" if public else "every program on this host"
@@ -23,3 +23,9 @@ def unsafe(
             " read and changed on the way; let a proxy do TLS and listen on 127.0.0.1"
         )
     return said
+
+
+def _weak(name: str, secret: str, bytes_min: int) -> list[str]:
+    """One sentence for a secret, however many things are wrong with it."""
+    reasons = [why.removeprefix(f"{name} ") for why in weaknesses(name, secret, bytes_min)]
+    return [f"{name} is weak: it {', it '.join(reasons)}"] if reasons else []

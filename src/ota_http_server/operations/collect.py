@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from ota_http_server.domain.errors import NotFound, Refusal, TooLarge, Unfit
-from ota_http_server.domain.image import HEAD_BYTES, ImageFacts, Incomplete, read_image, recognised
+from ota_http_server.domain.image import HEAD_BYTES, Damaged, ImageFacts, read_image, recognised
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.storage.blobs import BLOCK_BYTES, Blobs, Partial
@@ -80,7 +80,7 @@ class Collection:
         self._known: Bounded[tuple[str, str], tuple[Look, Collected]] = Bounded(REMEMBERED_MAX)
         self._refused: Bounded[tuple[str, str], _Refused] = Bounded(REMEMBERED_MAX)
         self._first_looks: Bounded[tuple[str, str], tuple[Look, float]] = Bounded(REMEMBERED_MAX)
-        self._listings: Bounded[str, tuple[float, dict[str, Look] | None]] = Bounded(1_000)
+        self._listings: Bounded[str, tuple[float, dict[str, Look]]] = Bounded(1_000)
         self._found: Bounded[str, tuple[dict[str, Look], list[Collected]]] = Bounded(1_000)
         self._turns: Bounded[tuple[str, str], Lock] = Bounded(REMEMBERED_MAX)
 
@@ -101,6 +101,10 @@ class Collection:
 
     def has(self, project: str) -> bool:
         return self._names(project) is not None
+
+    def lies_there(self, project: str, name: str) -> bool:
+        """Whether there is a file of this name, whole or not."""
+        return counts(name) and self.has(project) and self.folder.look(project, name) is not None
 
     def names(self, project: str) -> list[str] | None:
         """The names that count in a project's folder, a moment old at most."""
@@ -135,8 +139,10 @@ class Collection:
         now = self._monotonic()
         listing = self._listings.get(project)
         if listing is None or now - listing[0] > LISTING_SECONDS:
-            listing = (now, self.folder.names(project))
-            self._listings.put(project, listing)
+            names = self.folder.names(project)
+            if names is None:  # asked again each time: it costs nothing, and a folder may come
+                return None
+            listing = self._listings.put(project, (now, names))
         return listing[1]
 
     def _collect(self, project: str, name: str, look: Look) -> Collected:
@@ -224,9 +230,10 @@ class Collection:
     def _facts(self, partial: Partial, name: str, *, still: bool) -> ImageFacts:
         try:
             facts = read_image(partial)
-        except Incomplete as error:
+        except Damaged as error:
             if still:
                 raise
+            # It may be one that is being copied into a file of its full length.
             raise NotFound(f"{name} is still being copied: {error.detail}") from error
         if not still and facts.length != partial.size:
             # Whole by its header, but a signature may follow, and its end is not known.

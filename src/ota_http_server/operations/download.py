@@ -2,30 +2,19 @@
 
 A board that fetches an image in ranges must never be given pieces of two. So a credential that
 began an image goes on with that one for an hour, even if the file was replaced meanwhile; from
-byte 0 everybody gets what the folder holds now. Beginnings are gathered in memory and written
-in batches, so that the other instances know them and no download waits for the disk.
+byte 0 everybody gets what the folder holds now.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Lock
+from typing import Protocol
 
-from ota_http_server.domain.errors import NotFound, TooLarge, Unavailable, Unfit
+from ota_http_server.domain.errors import BeginAnew, NotFound, TooLarge, Unfit
 from ota_http_server.domain.identity import Identity
-from ota_http_server.logs import logger
-from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.collect import Collected, Collection
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.downloads import Beginning
 from ota_http_server.storage.images import Image
-
-LOG = logger("download")
-
-RESUME_SECONDS_MAX = 3_600  # how long a begun image stays this credential's
-REWRITE_MS = 300_000  # a beginning younger than this is known well enough
-REMEMBERED_MAX = 20_000  # beginnings in memory, some 300 bytes each
-PENDING_MAX = 5_000  # beginnings not yet written; beyond this the oldest stay in memory only
 
 # The same words for a project that is not there and for one that is another's: a good token must
 # not tell which projects exist.
@@ -38,38 +27,69 @@ class Found:
 
     image: Image
     modified_at: int
+    begins_since: int | None = None
+    """If its sending begins a download: when the image came under this name (unix seconds)."""
+
+
+class Asked(Protocol):
+    """What the request says about where in the image it begins."""
+
+    def begins_at_zero(self, size: int, /) -> bool:
+        """Its bytes begin with the first one of an image of this size."""
+
+    @property
+    def is_conditional(self) -> bool:
+        """It goes on only with an image that it names; else it takes another one whole."""
+
+    def names(self, found: Found, /) -> bool:
+        """This is the image that it names."""
 
 
 class Download:
     """The operation; one for each process."""
 
-    def __init__(
-        self,
-        database: Database,
-        collection: Collection,
-        *,
-        wall: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, database: Database, collection: Collection, begun: BegunDownloads) -> None:
         self._database = database
         self._collection = collection
-        self._wall = wall
-        self._begun: Bounded[tuple[bytes, str, str], Beginning] = Bounded(REMEMBERED_MAX)
-        self._pending: dict[tuple[bytes, str, str], Beginning] = {}
-        self._turn = Lock()
+        self._begun = begun
 
-    def __call__(
-        self, caller: Identity, project: str, name: str, *, from_zero: Callable[[int], bool]
-    ) -> Found:
-        """The image under this name. `from_zero(size)` says whether its first byte is asked for.
+    def __call__(self, caller: Identity, project: str, name: str, asked: Asked) -> Found:
+        """The image under this name for this caller and this request.
 
-        Raises `NotFound`, with the reason where the file is there but is not served.
+        Raises `NotFound`, with the reason where the file is there but is not served, and
+        `BeginAnew` where what this caller began is not there any more.
         """
-        current = self.find(caller, project, name)
-        if from_zero(current.image.size):
-            self._begin(caller, project, current)
-        elif begun := self._begun_before(caller, project, current):
+        try:
+            current = self.find(caller, project, name)
+        except NotFound:
+            begun = self._begun_meanwhile(caller, project, name)
+            if begun is None or not _goes_on(asked, begun):
+                raise
             return begun
+        now = Found(current.image, current.modified_at, current.collected_at)
+        if asked.begins_at_zero(current.image.size) or (asked.is_conditional and asked.names(now)):
+            return now
+        try:
+            begun = self._begun_before(caller, project, current)
+        except BeginAnew:
+            if not asked.is_conditional:
+                raise
+            begun = None
+        if begun is not None and _goes_on(asked, begun):
+            return begun
+        if asked.is_conditional:  # it names neither, and so gets the whole of this one
+            return now
         return Found(current.image, current.modified_at)
+
+    def begin(self, caller: Identity, project: str, name: str, found: Found) -> None:
+        """Notes that the bytes of this image are sent to this caller, if they begin a download.
+
+        Apart from finding it, because who only asks whether there is something new, or how long
+        it is, begins nothing and goes on with what he has.
+        """
+        if found.begins_since is not None:
+            key = (caller.credential, project, name)
+            self._begun.begin(key, found.image.sha256, found.modified_at, found.begins_since)
 
     def find(self, caller: Identity, project: str, name: str) -> Collected:
         """What the name holds now, if this caller may see it."""
@@ -81,63 +101,60 @@ class Download:
             # To a device a damaged image is not there; who drops images reads why.
             raise NotFound(f"{name} is not served: {refusal.detail}") from refusal
 
-    def immutable(self, caller: Identity, project: str, name: str, digest_start: str) -> Found:
+    def immutable(
+        self, caller: Identity, project: str, name: str, digest_start: str, asked: Asked
+    ) -> Found:
         """The image of this digest under this name: the one there now, or the one begun."""
-        current = self.find(caller, project, name)
+        try:
+            current = self.find(caller, project, name)
+        except NotFound:
+            begun = self._begun_meanwhile(caller, project, name)
+            if begun is None or not begun.image.sha256.startswith(digest_start):
+                raise
+            return begun
         if current.image.sha256.startswith(digest_start):
-            return Found(current.image, current.modified_at)
-        begun = self._begun_before(caller, project, current)
+            begins = asked.begins_at_zero(current.image.size)
+            since = current.collected_at if begins else None
+            return Found(current.image, current.modified_at, since)
+        try:
+            begun = self._begun_before(caller, project, current)
+        except BeginAnew:  # not here: this URL has nothing to begin with any more
+            begun = None
         if begun is None or not begun.image.sha256.startswith(digest_start):
             raise NotFound(f"{name} does not hold sha256-{digest_start} (any more)")
         return begun
 
-    def _begin(self, caller: Identity, project: str, current: Collected) -> None:
-        now_ms = int(self._wall() * 1000)
-        key = (caller.credential, project, current.name)
-        known = self._begun.get(key)
-        if (
-            known is not None
-            and known.sha256 == current.image.sha256
-            and 0 <= now_ms - known.at_ms < REWRITE_MS
-            and now_ms // 1000 - current.collected_at > RESUME_SECONDS_MAX
-        ):
-            return
-        beginning = Beginning(*key, current.image.sha256, current.modified_at, now_ms)
-        self._begun.put(key, beginning)
-        with self._turn:
-            if len(self._pending) < PENDING_MAX:
-                self._pending[key] = beginning
-
-    def write_beginnings(self) -> None:
-        """Writes what was gathered; called by the background every fraction of a second."""
-        if not self._pending:
-            return
-        with self._turn:
-            pending, self._pending = self._pending, {}
-        try:
-            self._database.change(lambda tx: tx.downloads.begin(pending.values()))
-        except Unavailable as refusal:
-            LOG.warning("begun downloads are known to this process only: %s", refusal.detail)
-
     def _begun_before(self, caller: Identity, project: str, current: Collected) -> Found | None:
-        """The image that this credential began, if that is another one than the file holds now."""
-        now = self._wall()
-        if now - current.collected_at > RESUME_SECONDS_MAX:
-            return None  # the file is older than any download that still counts
+        """The image that this credential began; None says that it may have begun this one."""
         key = (caller.credential, project, current.name)
+        sha256 = current.image.sha256
+        begun = self._begun.begun(key, sha256, current.collected_at)
+        if begun is None:
+            return None
+        if begun.sha256 == sha256:
+            return Found(current.image, begun.modified_at)
+        found = self._found(begun)
+        if found is None:  # a range of the present one would give the board pieces of two
+            raise BeginAnew(f"the image of {current.name} that was begun is gone; begin anew")
+        return found
+
+    def _begun_meanwhile(self, caller: Identity, project: str, name: str) -> Found | None:
+        """The same while another file is being copied over the one that it was begun from."""
+        if not caller.may_see(project) or not self._collection.lies_there(project, name):
+            return None
+        return self._found(self._begun.begun_lately((caller.credential, project, name)))
+
+    def _found(self, begun: Beginning | None) -> Found | None:
+        if begun is None:
+            return None
         with self._database.reading() as rows:
-            row = rows.downloads.begun(*key)
-            begun = _later(row, self._begun.get(key))
-            if begun is None or now - begun.at_ms / 1000 > RESUME_SECONDS_MAX:
-                return None
             image = rows.images.get(begun.sha256)
         if image is None or not self._collection.blobs.holds(image.sha256, image.size):
             return None
         return Found(image, begun.modified_at)
 
 
-def _later(row: Beginning | None, memory: Beginning | None) -> Beginning | None:
-    """Another process may know of a later beginning than this one, or not yet of ours."""
-    if row is None or memory is None:
-        return row or memory
-    return row if row.at_ms >= memory.at_ms else memory
+def _goes_on(asked: Asked, begun: Found) -> bool:
+    if asked.begins_at_zero(begun.image.size):
+        return False
+    return not asked.is_conditional or asked.names(begun)

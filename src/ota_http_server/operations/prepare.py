@@ -4,14 +4,23 @@ Three instances started at the same instant in an empty folder agree, because al
 under one lock file. Doing it again changes nothing.
 """
 
-from dataclasses import dataclass
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.logs import logger
+from ota_http_server.operations.run_server import was_started
 from ota_http_server.security.secrets import load_or_make
+from ota_http_server.storage.database import Database
 from ota_http_server.storage.migrations.migrate import migrate
+
+LOG = logger("start")
 
 LOCK_FILE = "start.lock"
 LOCK_SECONDS_MAX = 60.0  # a first start makes keys and a schema; it takes a second or two
@@ -52,15 +61,34 @@ class Places:
 class Secrets:
     """What the process holds in memory and shows to nobody."""
 
-    jwt: str
-    admin: str
-    audit: bytes
+    jwt: str = field(repr=False)
+    admin: str = field(repr=False)
+    audit: bytes = field(repr=False)
 
 
-def start_lock(data: Path) -> FileLock:
-    """Held by whoever makes something in the data folder that others must not make too."""
+@contextmanager
+def start_lock(data: Path, seconds_max: float = LOCK_SECONDS_MAX) -> Iterator[None]:
+    """Held by whoever makes something in the data folder that others must not make too.
+
+    `Misconfigured` if the folder cannot be made or written, or another start does not let go.
+    """
     make_data_folder(data)
-    return FileLock(data / LOCK_FILE, timeout=LOCK_SECONDS_MAX, mode=0o600)
+    lock = FileLock(data / LOCK_FILE, timeout=seconds_max, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Misconfigured(
+            f"{data / LOCK_FILE} could not be had for {seconds_max:g} seconds: another start"
+            " hangs, or the data folder takes no files"
+        ) from None
+    except OSError as error:
+        raise Misconfigured(
+            f"{data}: the data folder cannot be written ({error.strerror})"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def make_data_folder(data: Path) -> None:
@@ -71,15 +99,52 @@ def make_data_folder(data: Path) -> None:
         raise Misconfigured(f"{data}: the data folder cannot be made ({error.strerror})") from None
 
 
+def owner_beside_root(places: Places) -> str | None:
+    """Whose data root is about to work on; None where nobody else's server can be meant.
+
+    What root makes here (the head of the audit chain, rows, locks) the owner's server could not
+    read. The key of the audit tells whose it is: every first start makes one.
+    """
+    if sys.platform == "win32" or os.geteuid() != 0:
+        return None
+    import pwd  # pylint: disable=import-outside-toplevel  # there is none on Windows
+
+    witness = places.audit_key if places.audit_key.exists() else places.data
+    owner = witness.stat().st_uid if witness.exists() else 0
+    if owner == 0:
+        return None
+    try:
+        return pwd.getpwuid(owner).pw_name
+    except KeyError:
+        return f"#{owner}"  # as sudo takes it
+
+
 def prepare(
     places: Places, database_url: str, *, jwt_secret: str | None, admin_secret: str | None
 ) -> Secrets:
     """Makes what is missing. Secrets given by the settings are used as they are, and not kept."""
+    given = {places.jwt_secret: jwt_secret, places.admin_secret: admin_secret}
     with start_lock(places.data):
+        kept = [path for path in (*given, places.audit_key) if not given.get(path)]
+        made = [path for path in kept if not path.exists()]
         secrets = Secrets(
             jwt=jwt_secret or load_or_make(places.jwt_secret),
             admin=admin_secret or load_or_make(places.admin_secret),
             audit=load_or_make(places.audit_key).encode(),
         )
         migrate(database_url)
+        if made and _was_used(database_url):
+            LOG.warning(
+                "made anew, although this database was served from before: %s; what was signed or"
+                " opened by the old is refused now. Not meant? Stop, and restore the data folder",
+                ", ".join(map(str, made)),
+            )
     return secrets
+
+
+def _was_used(database_url: str) -> bool:
+    database = Database(database_url)
+    try:
+        return was_started(database)
+    finally:
+        database.close()

@@ -10,12 +10,11 @@ from ota_http_server.operations.verify_token import TokenVerifier, credential_of
 from ota_http_server.security.claims import Claims
 from ota_http_server.security.tokens import Tokens
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.revocations import LIFE_SECONDS_MAX
 from ota_http_server.storage.transaction import Writing
 
 TOKEN_ID_CHARACTERS_MAX = 128  # as long as a verified token's jti may be
 TOKEN_CHARACTERS_MAX = 4096  # as long as a token may be at all
-# How long a jti alone is remembered: longer than any configured life of a token.
-TOKEN_ID_SECONDS = 366 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,11 @@ class Revoked:
 
 
 class RevokeToken:
-    """The operation. After it returns, this process refuses; the others within a second."""
+    """The operation. After it returns, the process that did it refuses.
+
+    The others, further workers of the same server too, do so as soon as they ask for news: within
+    a second or so, two at most.
+    """
 
     def __init__(self, database: Database, tokens: Tokens, verifier: TokenVerifier) -> None:
         self._database = database
@@ -41,7 +44,7 @@ class RevokeToken:
 
         def revoked(tx: Writing) -> datetime:
             tx.revocations.revoke_token(
-                f"jti:{token_id}", at=tx.second, until=tx.second + TOKEN_ID_SECONDS
+                f"jti:{token_id}", at=tx.second, until=tx.second + LIFE_SECONDS_MAX
             )
             tx.events.add("revoke_token", IP=operator.address, jti=token_id, actor=operator.name)
             return tx.now
@@ -56,7 +59,7 @@ class RevokeToken:
         credential = credential_of(token).hex()
 
         def revoked(tx: Writing) -> datetime:
-            until = claims.expires_at if claims else tx.second + TOKEN_ID_SECONDS
+            until = claims.expires_at if claims else tx.second + LIFE_SECONDS_MAX
             tx.revocations.revoke_token(f"sha256:{credential}", at=tx.second, until=until)
             tx.events.add(
                 "revoke_token",

@@ -2,8 +2,8 @@
 
 import time
 
+from ota_http_server.operations.begun_downloads import RESUME_SECONDS_MAX
 from ota_http_server.operations.collect import Collection
-from ota_http_server.operations.download import RESUME_SECONDS_MAX
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 

@@ -4,27 +4,30 @@ The first wrong tries of a network are free, the next ones cost it 1 second, 2, 
 Over all networks there is a limit by the minute, for those who guess from everywhere at once; a
 network from which the secret was right lately is exempt from that one. All processes of all
 instances count together, and a try is evaluated inside the transaction that counts it, so
-guessing in parallel gains nothing. Refused tries cost next to nothing and are told of in the
-audit log, gathered by address and minute.
+guessing in parallel gains nothing. While the database takes no rows, each process counts for
+itself: a full disk must not make guessing free. Refused tries cost next to nothing and are told
+of in the audit log, gathered by address and minute.
 """
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address, ip_network
 from threading import Lock
 
-from ota_http_server.domain.errors import Forbidden, TooMany
-from ota_http_server.storage.attempts import EVERYWHERE, Attempts, Record, Refused
+from ota_http_server.domain.errors import Forbidden, Refusal, TooMany
+from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.slow_guessing import (
+    KNOWN_SECONDS,
+    after_failure,
+    after_failure_anywhere,
+    network_of,
+    wait_seconds,
+)
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.secret_tries import EVERYWHERE, Record, Refused
 from ota_http_server.storage.transaction import Writing
 
-FREE_FAILURES = 5  # typing mistakes of a person
-WAIT_SECONDS_MAX = 15 * 60
-CALM_SECONDS = 15 * 60  # each such time without a failure halves the count
-FAILURES_A_MINUTE_MAX = 100  # over all networks: 53 million guesses a year, nothing for 2^384
-KNOWN_SECONDS = 30 * 24 * 3600  # how long a right secret makes a network known
 DAY_SECONDS = 24 * 3600
 
 BLOCKED_NETWORKS_MAX = 4_096  # remembered in memory; the others are asked for in the database
@@ -48,7 +51,8 @@ class AdminGate:
         self._is_right = is_right
         self._clock = clock
         self._lock = Lock()
-        self._blocked: dict[str, int] = {}
+        self._blocked: Bounded[str, int] = Bounded(BLOCKED_NETWORKS_MAX)
+        self._unwritten: Bounded[str, Record] = Bounded(BLOCKED_NETWORKS_MAX)
         self._refused: Counter[Refused] = Counter()
 
     def admit(self, given: str | None, address: str) -> None:
@@ -60,7 +64,7 @@ class AdminGate:
         network = network_of(address)
         wait = self._known_wait(network)
         if not wait:
-            right, wait = self._database.change(lambda tx: self._try(tx, given, address, network))
+            right, wait = self._tried(given, address, network)
             if right:
                 return
             if not wait:
@@ -80,47 +84,71 @@ class AdminGate:
         now = int(self._clock().timestamp())
         finished = (now if all_minutes else now - 60 - LATE_SECONDS) // 60 + 1
         with self._database.reading() as tx:
-            waiting = tx.attempts.anything_refused(finished)
+            waiting = tx.secret_tries.anything_refused(finished)
         if not counted and not waiting:
             return
         try:
-            self._database.change(lambda tx: _tell(tx, counted, finished))
+            told = self._database.change(lambda tx: _tell(tx, counted, finished))
         except Exception:
             with self._lock:
                 self._refused.update(counted)
             raise
+        if told:
+            # Apart: a try locks these rows first and refusals later, here it would be crosswise.
+            self._database.change(_forget)
 
     def _known_wait(self, network: str) -> int:
         """Seconds to wait, as far as a look without a lock can tell."""
         now = int(self._clock().timestamp())
-        with self._lock:
-            until = self._blocked.get(network, 0)
+        until = self._blocked.get(network) or 0
         if until > now:
             return until - now
         with self._database.reading() as tx:
-            return wait_seconds(tx.attempts.get(network), tx.attempts.get(EVERYWHERE), tx.second)
+            return wait_seconds(
+                tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE), tx.second
+            )
 
-    def _try(self, tx: Writing, given: str, address: str, network: str) -> tuple[bool, int]:
+    def _tried(self, given: str, address: str, network: str) -> tuple[bool, int]:
         """Whether the secret is right, and how long to wait if it was not even looked at."""
-        tx.attempts.take_turn()
-        own, everywhere = tx.attempts.get(network), tx.attempts.get(EVERYWHERE)
-        if wait := wait_seconds(own, everywhere, tx.second):
-            return False, wait
-        if self._is_right(given):
-            if own.succeeded_at <= tx.second - DAY_SECONDS:
-                tx.attempts.put(network, replace(own, succeeded_at=tx.second))
-            return True, 0
-        _fail(tx.attempts, network, own, everywhere, tx.second)
-        tx.attempts.refuse({Refused(address, tx.second // 60): 1})
-        return False, 0
+        wrong: list[Record] = []
+
+        def tried(tx: Writing) -> tuple[bool, int]:
+            tx.secret_tries.take_turn()
+            if wait := self._wait(tx, network):
+                return False, wait
+            if self._is_right(given):
+                _succeed(tx, network)
+                return True, 0
+            # Before it is written: if it cannot be, the next try knows of it nevertheless.
+            wrong.append(self._fail_in_memory(network, tx.second))
+            _fail(tx, address, network)
+            return False, 0
+
+        try:
+            answer = self._database.change(tried)
+        except Refusal:
+            if wrong:
+                self._count(address)
+                if wait := wait_seconds(wrong[-1], Record(), wrong[-1].failed_at):
+                    self._remember(network, wait)
+            raise
+        if wrong:
+            self._unwritten.forget(network)
+        return answer
+
+    def _wait(self, tx: Writing, network: str) -> int:
+        own, everywhere = tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE)
+        unwritten = self._unwritten.get(network) or Record()
+        return max(
+            wait_seconds(own, everywhere, tx.second), wait_seconds(unwritten, Record(), tx.second)
+        )
+
+    def _fail_in_memory(self, network: str, now: int) -> Record:
+        record = after_failure(self._unwritten.get(network) or Record(), now)
+        return self._unwritten.put(network, record)
 
     def _remember(self, network: str, wait: int) -> None:
-        until = int(self._clock().timestamp()) + wait
-        with self._lock:
-            self._blocked.pop(network, None)
-            if len(self._blocked) >= BLOCKED_NETWORKS_MAX:
-                self._blocked.pop(next(iter(self._blocked)))
-            self._blocked[network] = until
+        self._blocked.put(network, int(self._clock().timestamp()) + wait)
 
     def _count(self, address: str) -> None:
         """Counts a refusal in memory: a flood must not make the database write."""
@@ -131,54 +159,28 @@ class AdminGate:
             self._refused[refused] += 1
 
 
-def network_of(address: str) -> str:
-    """The network that is slowed down with this address: an IPv4 /24, an IPv6 /64."""
-    try:
-        ip = ip_address(address.partition("%")[0])
-    except ValueError:
-        return address[:64]  # a Unix socket, or a server that knows no address
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
-    return str(ip_network((ip, 24 if ip.version == 4 else 64), strict=False))
+def _succeed(tx: Writing, network: str) -> None:
+    own = tx.secret_tries.get(network)
+    if own.succeeded_at <= tx.second - DAY_SECONDS:
+        tx.secret_tries.put(network, replace(own, succeeded_at=tx.second))
 
 
-def wait_seconds(own: Record, everywhere: Record, now: int) -> int:
-    """How long this network must wait before a secret of it is looked at; 0: not at all."""
-    wait = own.blocked_until - now
-    if not own.succeeded_at or own.succeeded_at < now - KNOWN_SECONDS:
-        wait = max(wait, everywhere.blocked_until - now)
-    return max(0, wait)
+def _fail(tx: Writing, address: str, network: str) -> None:
+    tries, now = tx.secret_tries, tx.second
+    tries.put(network, after_failure(tries.get(network), now))
+    tries.put(EVERYWHERE, after_failure_anywhere(tries.get(EVERYWHERE), now))
+    tries.refuse({Refused(address, now // 60): 1})
 
 
-def after_failure(own: Record, now: int) -> Record:
-    """The network's record after one more wrong secret."""
-    calm = max(0, now - max(own.failed_at, own.blocked_until)) // CALM_SECONDS
-    failures = (own.failures >> min(calm, 31)) + 1
-    beyond = failures - FREE_FAILURES
-    wait = 0 if beyond <= 0 else min(WAIT_SECONDS_MAX, 1 << min(beyond - 1, 31))
-    return replace(own, failures=failures, failed_at=now, blocked_until=now + wait)
-
-
-def after_failure_anywhere(everywhere: Record, now: int) -> Record:
-    """The record of all networks: so many in one minute, and it is closed until the next."""
-    minute = now // 60
-    failures = (everywhere.failures if everywhere.failed_at // 60 == minute else 0) + 1
-    closed = failures >= FAILURES_A_MINUTE_MAX
-    until = (minute + 1) * 60 if closed else everywhere.blocked_until
-    return replace(everywhere, failures=failures, failed_at=now, blocked_until=until)
-
-
-def _fail(attempts: Attempts, network: str, own: Record, everywhere: Record, now: int) -> None:
-    attempts.put(network, after_failure(own, now))
-    attempts.put(EVERYWHERE, after_failure_anywhere(everywhere, now))
-
-
-def _tell(tx: Writing, counted: Counter[Refused], finished: int) -> None:
-    tx.attempts.refuse(counted)
-    taken = tx.attempts.take_refused(finished)
+def _tell(tx: Writing, counted: Counter[Refused], finished: int) -> bool:
+    """Writes what was counted here and tells of the finished minutes; whether there were any."""
+    taken = tx.secret_tries.gathered(counted, finished)
     for refused, count in sorted(taken.items()):
         tx.events.add("admin_refused", IP=refused.address, count=count)
-    if taken:
-        tx.attempts.forget(
-            failed_before=tx.second - DAY_SECONDS, succeeded_before=tx.second - KNOWN_SECONDS
-        )
+    return bool(taken)
+
+
+def _forget(tx: Writing) -> None:
+    tx.secret_tries.forget(
+        failed_before=tx.second - DAY_SECONDS, succeeded_before=tx.second - KNOWN_SECONDS
+    )

@@ -18,8 +18,9 @@ from urllib.parse import quote
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import FILE_PATTERN, PROJECT_PATTERN, Identity
 from ota_http_server.http.callers import Callers
+from ota_http_server.http.conditions import range_holds
 from ota_http_server.http.exchange import Headers, Reply, Request
-from ota_http_server.http.files import Representation, begins_at_zero, send
+from ota_http_server.http.files import Representation, begins_at_zero, send, sends_bytes
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import NO_SUCH_PROJECT, Download, Found
 from ota_http_server.storage.blobs import Blobs
@@ -42,6 +43,26 @@ class _Place:
     project: str
     name: str
     digest_start: str | None
+
+
+class _Asked:
+    """Where in the image a request begins, by its Range and If-Range."""
+
+    __slots__ = ("_if_range", "_request")
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._if_range = request.header("If-Range")
+
+    def begins_at_zero(self, size: int, /) -> bool:
+        return begins_at_zero(self._request, size)
+
+    @property
+    def is_conditional(self) -> bool:
+        return self._if_range is not None
+
+    def names(self, found: Found, /) -> bool:
+        return range_holds(self._if_range, f'"{found.image.sha256}"', found.modified_at)
 
 
 class FirmwareUrl:
@@ -76,26 +97,24 @@ class FirmwareUrl:
         return self._file(request, caller, place)
 
     def _file(self, request: Request, caller: Identity, place: _Place) -> Reply:
+        asked = _Asked(request)
         if place.digest_start is not None:
-            found = self._download.immutable(caller, place.project, place.name, place.digest_start)
-            return self._image(request, found)
-        try:
-            found = self._download(
-                caller,
-                place.project,
-                place.name,
-                from_zero=lambda size: begins_at_zero(request, size),
+            found = self._download.immutable(
+                caller, place.project, place.name, place.digest_start, asked
             )
+            return self._image(request, caller, place, found)
+        try:
+            found = self._download(caller, place.project, place.name, asked)
         except NotFound:
             if sidecar := self._sidecar(caller, place):
                 return sidecar
             raise
-        return self._image(request, found)
+        return self._image(request, caller, place, found)
 
-    def _image(self, request: Request, found: Found) -> Reply:
+    def _image(self, request: Request, caller: Identity, place: _Place, found: Found) -> Reply:
         image = found.image
         request.trust_connection()  # with tokens off this is what tells a board from a stranger
-        return send(
+        reply = send(
             request,
             Representation(
                 path=self._blobs.path(image.sha256),
@@ -105,6 +124,9 @@ class FirmwareUrl:
                 modified=found.modified_at,
             ),
         )
+        if sends_bytes(request, reply):
+            self._download.begin(caller, place.project, place.name, found)
+        return reply
 
     def _sidecar(self, caller: Identity, place: _Place) -> Reply | None:
         """`<file>.md5` and `<file>.sha256`: the digest first, as Arduino and ESPHome read it."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography import x509
 
 from ota_http_server.domain.errors import Conflict, Misconfigured
+from ota_http_server.logs import logger
 from ota_http_server.security.authority import (
     EARLIEST,
     Authority,
@@ -35,6 +36,8 @@ from ota_http_server.security.pem import (
     read_key,
     same_key,
 )
+
+LOG = logger("certificates")
 
 OWN_DAYS = 397  # what public authorities may give at most; here only the renewal's rhythm
 RENEW_DAYS = 30
@@ -56,19 +59,25 @@ def own_files(tls_dir: Path) -> TlsFiles:
     return TlsFiles(*(tls_dir / name for name in names))
 
 
-def ensure_own(tls_dir: Path, names: Sequence[str], now: datetime) -> TlsFiles:
+def ensure_own(
+    tls_dir: Path, names: Sequence[str], now: datetime, *, may_found: bool = True
+) -> TlsFiles:
     """Make what is missing, renew what ends within 30 days or lacks one of `names`.
 
     Call it under a lock that all processes share; it is cheap when there is nothing to do.
     `Misconfigured` where a file is damaged or comes from elsewhere, or cannot be written.
+
+    An authority is founded at a start alone (`may_found`). While a server runs, its folder may be
+    away for a moment (a volume, a backup coming back): what is made then cuts off every board.
     """
     files = own_files(tls_dir)
     now = max(now, EARLIEST)
-    _make_folder(tls_dir, 0o700)
+    if may_found:
+        _make_folder(tls_dir, 0o700)
     held = _held(files)
     if held is not None and files.ca_cert.exists() and not files.ca_key.exists():
         return files  # its operator took the key away: nothing can be renewed, all else works
-    authority = _ensure_authority(files, now, PRIVATE)
+    authority = _ensure_authority(files, now, PRIVATE, may_found=may_found)
     if held is not None and not authority.issued(held):
         raise Misconfigured(
             f"{files.server_cert} was not signed by {files.ca_cert}: remove it to have a new one, "
@@ -78,6 +87,8 @@ def ensure_own(tls_dir: Path, names: Sequence[str], now: datetime) -> TlsFiles:
     if held is None or _is_due(held, key, names, authority, now):
         renewed = _signed(files, authority, key, _merged(names, held), now, OWN_DAYS)
         keep(files.server_cert, certificate_bytes(renewed), PRIVATE)
+        until = renewed.not_valid_after_utc.strftime("%Y-%m-%d")
+        LOG.info("a new certificate was made, %s, until %s", files.server_cert, until)
     return files
 
 
@@ -94,7 +105,7 @@ def make_set(
     if files.server_cert.exists() and not replace:
         raise Conflict(f"{files.server_cert} is already there; --force replaces it and its key")
     _make_folder(folder, 0o755)
-    authority = _ensure_authority(files, now, PUBLIC)
+    authority = _ensure_authority(files, now, PUBLIC, may_found=True)
     key = new_key() if replace else _ensure_server_key(files)
     certificate = _signed(files, authority, key, checked, now, days)
     if replace:
@@ -141,7 +152,7 @@ def _signed(
     return authority.issue(names, key.public_key(), now, days)
 
 
-def _ensure_authority(files: TlsFiles, now: datetime, mode: int) -> Authority:
+def _ensure_authority(files: TlsFiles, now: datetime, mode: int, *, may_found: bool) -> Authority:
     if files.ca_cert.exists():
         if not files.ca_key.exists():
             # A new authority in its place would cut off every board built with the old one.
@@ -150,10 +161,13 @@ def _ensure_authority(files: TlsFiles, now: datetime, mode: int) -> Authority:
             )
         where = f"{files.ca_cert} and {files.ca_key}"
         return authority_of(read_certificates(files.ca_cert)[0], read_key(files.ca_key), where)
+    if not may_found:
+        raise Misconfigured(f"{files.ca_cert} is gone: restore it")
     if not files.ca_key.exists():
         keep(files.ca_key, key_bytes(new_key()), PRIVATE)
     authority = found(_signing(files.ca_key), now)
     keep(files.ca_cert, certificate_bytes(authority.certificate), mode)
+    LOG.info("a new authority (CA) was founded: %s", files.ca_cert)
     return authority
 
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from ota_http_server.server.wire import TlsWire, Wire
+from ota_http_server.server.wire import Wire
 
 # The server alone decides these (RFC 9110 §7.6.1).
 _OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "trailer", "upgrade", "te"})
@@ -71,7 +71,7 @@ class Answer:
 
     def __init__(
         self,
-        wire: Wire | TlsWire,
+        wire: Wire,
         date: str,
         *,
         head_only: bool,

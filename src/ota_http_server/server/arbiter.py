@@ -1,5 +1,6 @@
 """The starting process: gunicorn's arbiter, told how this server stops, reloads and ticks."""
 
+import gc
 import logging
 import os
 import signal
@@ -20,7 +21,10 @@ from ota_http_server.server.tls import Certificate
 
 logger = logging.getLogger("ota_http_server.server")
 
+ROUND_SECONDS = 1.0
 TICK_SECONDS = 10.0
+RESPAWN_SECONDS = 2.0
+"""How long to wait before a worker that could not start is tried again."""
 STOPPING_POLL_SECONDS = 0.05
 LAST_SECONDS = 2.0
 """How long a worker that was told to end at once may take for it."""
@@ -51,53 +55,74 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
         self.WORKERS: dict[int, Any] = {}  # pylint: disable=invalid-name
         self._hooks = hooks
         self._tick_due = monotonic() + TICK_SECONDS
+        self._respawn_due = 0.0
 
     def serve(self) -> int:
         """Run until a signal ends it; the exit status."""
         self.start()
         self._hooks.started()
-        status = 0
+        # A full collection writes into every object, and the pages that the workers share with
+        # us would become their own. What is there now is out of its sight, and stays shared.
+        gc.collect()
+        gc.freeze()
+        status, graceful = 0, False
+        while True:
+            try:
+                self._take_care()
+            except StopIteration:
+                graceful = True
+                break
+            except KeyboardInterrupt:
+                break
+            except HaltServer as halt:
+                if self.WORKERS and self.shared.stage.was_served:
+                    # Those that run may go on; what the new one lacked may come back.
+                    logger.error("a worker could not start again: %s", halt.reason)
+                    self._respawn_due = monotonic() + RESPAWN_SECONDS
+                    continue
+                logger.error("the server ends: %s", halt.reason)
+                status = int(halt.exit_status)
+                break
+            except Exception:  # pylint: disable=broad-exception-caught
+                logger.exception("the server ends, the starting process failed")
+                status = 1
+                break
         try:
-            self.manage_workers()
-            while True:
-                self._take_signals(1.0)
-                self.murder_workers()
-                self.manage_workers()
-                self._tick()
-        except (StopIteration, KeyboardInterrupt):
-            pass
-        except HaltServer as halt:
-            logger.error("the server ends: %s", halt.reason)
-            status = int(halt.exit_status)
-        try:
-            self.stop(graceful=status == 0)
+            self.stop(graceful)
         except HaltServer:
             self.kill_workers(signal.SIGKILL)
         self._hooks.stopped()
         return status
 
+    def _take_care(self) -> None:
+        """One round of the starting process: about a second, or until a signal."""
+        if monotonic() >= self._respawn_due:
+            self.manage_workers()
+        self._take_signals(ROUND_SECONDS)
+        self.murder_workers()
+        self._tick()
+
     def stop(self, graceful: bool = True) -> None:
         """Announce, wait, fall silent, let the workers finish; a second signal ends it at once."""
-        shared = self.shared
+        options, stage = self.shared.options, self.shared.stage
         begun = monotonic()
-        limit = begun + shared.options.stop_seconds_max + LAST_SECONDS
-        shared.stage.now = Stage.STOPPING
-        self.kill_workers(signal.SIGTERM if graceful else signal.SIGQUIT)
-        if not graceful:
-            limit = begun + LAST_SECONDS
+        limit = begun + options.stop_seconds_max + LAST_SECONDS
+        stage.now = Stage.STOPPING
+        self.kill_workers(signal.SIGTERM)
         while self.WORKERS and monotonic() < limit:
-            if shared.stage.now is Stage.STOPPING and (
-                not graceful or monotonic() - begun >= shared.options.stop_delay_seconds
-            ):
-                self._fall_silent()
+            if not graceful and stage.now is not Stage.ENDING:
+                self._fall_silent(Stage.ENDING)
+                self.kill_workers(signal.SIGQUIT)
+                limit = monotonic() + LAST_SECONDS
+            elif self.LISTENERS and monotonic() - begun >= options.stop_delay_seconds:
+                self._fall_silent(Stage.SILENT)
             try:
                 self._take_signals(STOPPING_POLL_SECONDS)
-            except StopIteration:
-                limit = min(limit, monotonic() + LAST_SECONDS)
-                self.kill_workers(signal.SIGQUIT)
+            except (StopIteration, KeyboardInterrupt):
+                graceful = False
             self.reap_workers()
         self.kill_workers(signal.SIGKILL)
-        self._fall_silent()
+        self._fall_silent(Stage.ENDING)
         self.reap_workers()
 
     def handle_hup(self) -> None:
@@ -106,9 +131,12 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
             self.shared.certificate.reload()
         self.kill_workers(signal.SIGHUP)
 
-    def handle_int(self) -> None:
-        self.kill_workers(signal.SIGQUIT)
+    def handle_term(self) -> None:
+        """A polite stop; a second one ends it."""
         raise StopIteration
+
+    def handle_int(self) -> None:
+        raise KeyboardInterrupt
 
     handle_quit = handle_int
 
@@ -134,10 +162,10 @@ class Arbiter(arbiter.Arbiter):  # type: ignore[misc]
         for number in self.wait_for_signals(timeout=seconds):
             getattr(self, f"handle_{signal.Signals(number).name[3:].lower()}")()
 
-    def _fall_silent(self) -> None:
+    def _fall_silent(self, stage: Stage) -> None:
         for listener in self.LISTENERS:
             refuse_new_connections(listener)
-        self.shared.stage.now = Stage.SILENT
+        self.shared.stage.now = stage
         for listener in self.LISTENERS:
             listener.close()
         self.LISTENERS = []

@@ -12,11 +12,16 @@ from ota_http_server.server.bodies import BadBody
 from ota_http_server.server.framing import Head, Refused
 from ota_http_server.server.incoming import RECEIVE_BYTES, Incoming
 from ota_http_server.server.room import Room, logger
-from ota_http_server.server.wire import TlsWire, Wire
+from ota_http_server.server.wire import Wire
 
 FAREWELL_SECONDS = 2
 FAREWELL_BYTES_MAX = 1024 * 1024
 """How long, and how much, a peer may still send while it should read our last answer."""
+LATE_SECONDS = 1
+"""How much longer a connection lives whose request waits to be read."""
+PROXY_IDLE_SECONDS = 300
+"""A trusted proxy may still be handing our answer to a slow board when its connection to us looks
+idle; it keeps the time of its own pool, and a close of ours would race with its next request."""
 HINT_BYTES = 400
 """ESP-IDF sends a head in pieces of its transmit buffer, 512 bytes unless it was made larger."""
 
@@ -40,7 +45,7 @@ class Connection:
 
     def __init__(
         self,
-        wire: Wire | TlsWire,
+        wire: Wire,
         address: tuple[str, int],
         room: Room,
         leave_strangers: Callable[[], None] | None,
@@ -58,7 +63,11 @@ class Connection:
         }
         self._leave_strangers = leave_strangers
         self._credentialed = leave_strangers is None
-        self._incoming = Incoming(wire, room.options)
+        keep_alive = room.options.keep_alive_seconds
+        is_proxy = leave_strangers is None
+        self._incoming = Incoming(
+            wire, room.options, max(keep_alive, PROXY_IDLE_SECONDS) if is_proxy else keep_alive
+        )
         self._answering = False
         wire.deadline = monotonic() + room.options.handshake_seconds_max
 
@@ -94,6 +103,10 @@ class Connection:
     def expire(self) -> None:
         """Its time is up: end the wait that it is in. Called from outside its greenlet."""
         incoming = self._incoming
+        if incoming.is_idle and self.wire.has_unread():
+            # A request came in time, and this worker was too busy to read it.
+            self.wire.deadline = monotonic() + LATE_SECONDS
+            return
         if self._answering:
             self.wire.reset()
         elif incoming.in_head and incoming.held_bytes >= HINT_BYTES:
@@ -104,6 +117,12 @@ class Connection:
                 incoming.held_bytes,
             )
         self.wire.break_off()
+
+    def end_idleness_soon(self) -> None:
+        """The server stops: a proxy, too, has only the usual time for a last request."""
+        if self._incoming.is_idle:
+            keep_alive = self._room.options.keep_alive_seconds
+            self.wire.deadline = min(self.wire.deadline, monotonic() + keep_alive)
 
     def _serve(self) -> bool:
         """One request and its answer; whether another may follow."""
@@ -120,6 +139,8 @@ class Connection:
             self._say_farewell()
             return False
         head.environ["wsgi.input"] = incoming.open_body(head)
+        if head.chunked:
+            head.environ["wsgi.input_terminated"] = True
         if self._answer(head) and incoming.drain():
             return True
         if incoming.has_unread or incoming.doubtful:

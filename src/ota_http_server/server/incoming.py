@@ -7,11 +7,12 @@ import io
 from time import monotonic
 
 from ota_http_server.server.bodies import BadBody, ChunkedBody, LengthBody
-from ota_http_server.server.framing import Head, check_unfinished
+from ota_http_server.server.framing import Head, Refused, check_unfinished
 from ota_http_server.server.options import ServerOptions
-from ota_http_server.server.wire import NEVER, TlsWire, Wire
+from ota_http_server.server.wire import NEVER, Wire
 
 RECEIVE_BYTES = 8_192
+BODY_RECEIVE_BYTES = 65_536
 DRAIN_BYTES_MAX = 65_536
 """An unread body up to this size is read to its end, so that the connection can go on."""
 BODY_BYTES_PER_SECOND_MIN = 16 * 1024
@@ -26,18 +27,23 @@ class Incoming:
         "_body_until",
         "_expects_continue",
         "_first",
+        "_has_skipped",
+        "_idle_seconds_max",
         "_options",
         "_received",
         "_rest",
         "_wire",
         "doubtful",
         "in_head",
+        "is_idle",
     )
 
-    def __init__(self, wire: Wire | TlsWire, options: ServerOptions) -> None:
+    def __init__(self, wire: Wire, options: ServerOptions, idle_seconds_max: float) -> None:
         self._wire = wire
         self._options = options
+        self._idle_seconds_max = idle_seconds_max
         self._first = True
+        self._has_skipped = False
         self._rest = b""
         self._body: LengthBody | ChunkedBody | None = None
         self._received = 0
@@ -45,6 +51,8 @@ class Incoming:
         self._expects_continue = False
         self.in_head = False
         """A head has begun and its end has not come."""
+        self.is_idle = False
+        """An answer was given, and nothing of a next request was read yet."""
         self.doubtful = False
         """The framing of a body was broken: no further request may be read."""
 
@@ -64,13 +72,14 @@ class Incoming:
         and is not extended by single bytes.
         """
         self._body = None
-        if self._first:
+        self._has_skipped = False
+        if self._first or self._rest:
             self._first = False
             self._begin_head()
-        elif self._rest:
-            self._begin_head()
+            self._skip_empty_line()
         else:
-            self._wire.deadline = monotonic() + self._options.keep_alive_seconds
+            self.is_idle = True
+            self._wire.deadline = monotonic() + self._idle_seconds_max
         while (end := self._rest.find(b"\r\n\r\n")) < 0:
             if self._rest:
                 check_unfinished(self._rest)
@@ -78,8 +87,9 @@ class Incoming:
             if not data:
                 return None
             self._rest += data
-            if not self.in_head or self._rest.startswith(b"\r\n"):
+            if not self.in_head:
                 self._begin_head()
+            self._skip_empty_line()
         self._wire.deadline = NEVER
         self.in_head = False
         raw, self._rest = self._rest[:end], self._rest[end + 4 :]
@@ -142,10 +152,17 @@ class Incoming:
 
     def _begin_head(self) -> None:
         self.in_head = True
+        self.is_idle = False
         self._wire.deadline = monotonic() + self._options.header_seconds_max
-        if self._rest.startswith(b"\r\n"):
-            # An empty line before a request is an old client's habit (RFC 9112 §2.2).
-            self._rest = self._rest[2:]
+
+    def _skip_empty_line(self) -> None:
+        """One before a request is an old client's habit (RFC 9112 §2.2); more are a drip."""
+        if not self._rest.startswith(b"\r\n"):
+            return
+        if self._has_skipped:
+            raise Refused(400, "more than one empty line before a request")
+        self._has_skipped = True
+        self._rest = self._rest[2:]
 
     def _receive_body(self) -> None:
         if self._body_until == NEVER:
@@ -155,7 +172,7 @@ class Incoming:
             if self._expects_continue:
                 self._expects_continue = False
                 self._wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-            data = self._wire.receive(RECEIVE_BYTES)
+            data = self._wire.receive(BODY_RECEIVE_BYTES)
         except OSError as error:
             raise self.broken("the sender has gone") from error
         self._wire.deadline = NEVER

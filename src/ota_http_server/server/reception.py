@@ -55,7 +55,7 @@ class Reception:
     def _open(self, visitor: Visitor, place: str | None) -> None:
         sock, address = visitor
         leave = None if place is None else partial(self._doors.leave, place)
-        wire: Wire | TlsWire
+        wire: Wire
         try:
             if self._certificate is None:
                 wire = Wire(sock, self._stall_seconds_max)

@@ -33,13 +33,18 @@ class Stage(IntEnum):
     """The whole server stops, and answers say so."""
     SILENT = 2
     """No new connection can come any more: take the last ones and close."""
+    ENDING = 3
+    """Whatever is under way is cut."""
 
 
 class SharedStage:
-    """The stage of the server, in a byte that all its processes see."""
+    """The stage of the server, in memory that all its processes see.
+
+    Signals only hurry what this says: one that reaches a worker in its first moments is lost.
+    """
 
     def __init__(self) -> None:
-        self._page = mmap.mmap(-1, 1)
+        self._page = mmap.mmap(-1, 2)
 
     @property
     def now(self) -> Stage:
@@ -48,6 +53,14 @@ class SharedStage:
     @now.setter
     def now(self, stage: Stage) -> None:
         self._page[0] = stage
+
+    @property
+    def was_served(self) -> bool:
+        """Some worker came so far as to accept connections: the set-up is good."""
+        return bool(self._page[1])
+
+    def note_serving(self) -> None:
+        self._page[1] = 1
 
 
 def refuse_new_connections(listener: socket.socket) -> None:

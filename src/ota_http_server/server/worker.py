@@ -11,7 +11,6 @@ from typing import Any
 import gevent
 from gevent import get_hub, hub
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 from gunicorn.workers import base
 
 from ota_http_server.domain.errors import Misconfigured
@@ -20,6 +19,7 @@ from ota_http_server.server.options import Process
 from ota_http_server.server.reception import Reception
 from ota_http_server.server.room import Room
 from ota_http_server.server.stopping import HANDSHAKES_UNDER_WAY_SECONDS, Stage
+from ota_http_server.server.threads import on_threads, one_by_one
 
 logger = logging.getLogger("ota_http_server.server")
 
@@ -61,8 +61,8 @@ class Worker(base.Worker):  # type: ignore[misc]
         """Make the application, which may use the threads from the start."""
         process = Process(
             stopping=self._stop_asked.is_set,
-            in_thread=ThreadPool(BLOCKING_THREADS).apply,
-            in_writer=ThreadPool(1).apply,
+            in_thread=on_threads(BLOCKING_THREADS),
+            in_writer=one_by_one(),
         )
         try:
             self.wsgi = self._shared.make_app(process)
@@ -75,10 +75,13 @@ class Worker(base.Worker):  # type: ignore[misc]
         room = Room(self.wsgi, options, tls=self._shared.certificate is not None)
         reception = Reception(room, self._shared.certificate)
         acceptor = Acceptor(self.sockets[0], reception.arrived, reception.has_room)
+        self._shared.stage.note_serving()
         while not self._stop_asked.wait(HEARTBEAT_SECONDS):
             self._beat()
         begun = monotonic()
         room.stopping = True
+        for connection in list(room.connections):
+            connection.end_idleness_soon()
         self._await_silence(begun)
         acceptor.close()
         while not self._end_asked and not room.emptied.wait(DEPARTURE_SECONDS):
@@ -94,7 +97,7 @@ class Worker(base.Worker):  # type: ignore[misc]
         If it is this worker alone that stops, the others take what comes: it waits for nothing.
         """
         delay = self._shared.options.stop_delay_seconds
-        while not self._end_asked and self._shared.stage.now is not Stage.SILENT:
+        while not self._end_asked and self._shared.stage.now < Stage.SILENT:
             if monotonic() - begun > delay and self._shared.stage.now is Stage.SERVING:
                 return
             gevent.sleep(STAGE_SECONDS)
@@ -115,8 +118,11 @@ class Worker(base.Worker):  # type: ignore[misc]
         self.notify()
         if self.ppid != os.getppid():
             # Nobody is left to tell us when to go.
-            self._shared.stage.now = Stage.SILENT
+            self._shared.stage.now = max(self._shared.stage.now, Stage.SILENT)
+        stage = self._shared.stage.now
+        if stage is not Stage.SERVING:
             self._stop_asked.set()
+        self._end_asked = self._end_asked or stage is Stage.ENDING
         certificate = self._shared.certificate
         if certificate is not None:
             if self._reload_asked:

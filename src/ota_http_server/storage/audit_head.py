@@ -8,14 +8,12 @@ import hashlib
 import hmac
 import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
 from ota_http_server.storage.events import canonical
 
-LOCK_SECONDS_MAX = 10
 HEAD_BYTES_MAX = 1_024  # ours has some 170
 
 
@@ -64,28 +62,30 @@ class AuditHead:
     def advance(self, head: Head) -> None:
         """Moves the head there, unless another process already moved it further.
 
-        Raises `OSError` if it cannot be written and `SpoiltHead` if there is a spoilt one: that
-        is evidence, and stays.
+        Called under the `AuditLock`. Raises `OSError` if it cannot be written and `SpoiltHead` if
+        there is a spoilt one: that is evidence, and stays.
         """
-        with FileLock(
-            self.path.with_name("audit.lock"),
-            timeout=LOCK_SECONDS_MAX,
-            poll_interval=0.005,
-            mode=0o600,
-        ):
-            known = self.read()
-            if known is None or known.count < head.count:
-                self._write(head)
+        known = self.read()
+        if known is None or known.count < head.count:
+            self._write(head)
 
     def _write(self, head: Head) -> None:
         text = canonical({"count": head.count, "hash": head.hash, "hmac": _seal(head, self._key)})
         partial = self.path.with_name(self.path.name + ".partial")
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with os.fdopen(os.open(partial, flags, 0o600), "w", encoding="ascii") as file:
+            _keep_owner(file.fileno(), self.path)
             file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self.path)
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    """A head that root moves on stays its owner's, or the owner's server could move it no more."""
+    if sys.platform != "win32" and os.geteuid() == 0 and path.exists():
+        status = path.stat()
+        os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def _seal(head: Head, key: bytes) -> str:

@@ -15,11 +15,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ota_http_server.domain.errors import DiskFull, TooLarge
+from ota_http_server.domain.errors import DiskFull, TooLarge, Unavailable
 
 PARTIAL_SUFFIX = ".partial"
 PARTIAL_SECONDS_MAX = 24 * 3600  # older ones belong to nobody alive
 BLOCK_BYTES = 256 * 1024  # big enough that the calls cost nothing, small beside a worker's memory
+
+
+# The disk, this user's quota of it, and the largest file that this process may write.
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +102,9 @@ class Blobs:
     @contextmanager
     def receiving(self, bytes_max: int) -> Iterator[Partial]:
         """A partial to write into; gone at the end of the block unless `keep` gave it a name."""
-        self._make_folder(self._root)
         path = self._root / f"{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
         with _room():
+            self._make_folder(self._root)
             fd = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
             )
@@ -169,6 +173,6 @@ def _room() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise DiskFull("there is no room on the disk for this image") from error
-        raise
+        raise Unavailable(f"the image cannot be kept: {error.strerror or error}") from error

@@ -7,30 +7,26 @@ SQLite is the embedded default and PostgreSQL the same code. Three rules hold fo
 - `change` runs a whole writing transaction through `run`: under gevent that is one thread of
   its own, because a greenlet that yields while it holds the write lock would freeze its worker.
 - Events added in a transaction go to the journal after its commit, and nobody can forget it.
+
+While probes find that the database does not answer, everybody else is refused at once.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
-from urllib.parse import quote
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
-
-from ota_http_server.domain.errors import DiskFull, Misconfigured, Unavailable
+from ota_http_server.storage.engines import engine_for, sqlite_file
+from ota_http_server.storage.events import Event
+from ota_http_server.storage.failures import in_our_words, is_worth_a_second_try
+from ota_http_server.storage.pulse import Pulse
+from ota_http_server.storage.same_file import SameFile
 from ota_http_server.storage.transaction import Journal, Reading, Writing
 
 T = TypeVar("T")
 Clock = Callable[[], datetime]
 Run = Callable[[Callable[[], Any]], Any]
-
-BUSY_MILLISECONDS_MAX = 5_000  # another instance may hold the write lock; then give up with 503
-CONNECT_SECONDS_MAX = 5  # PostgreSQL: a dead host must not hang a request for minutes
 
 
 def now_utc() -> datetime:
@@ -57,91 +53,68 @@ class Database:
         self._run = run
         self._journal = journal
         self._turn = Lock()
+        self._pulse = Pulse()
+        self._file = SameFile(sqlite_file(url))
         self._readers = engine_for(url, begin="BEGIN")
         self._writer = engine_for(url, begin="BEGIN IMMEDIATE")
 
     @contextmanager
     def reading(self) -> Iterator[Reading]:
         """A consistent view of the rows; nothing in it may change them."""
-        with translated(), self._readers.connect() as connection, connection.begin():
+        self._pulse.check()
+        with self._read() as rows:
+            yield rows
+
+    @contextmanager
+    def probing(self) -> Iterator[Reading]:
+        """`reading` for the one who asks again and again whether the database answers."""
+        with self._pulse.felt(), self._read() as rows:
+            yield rows
+
+    @contextmanager
+    def _read(self) -> Iterator[Reading]:
+        self._file.check()
+        with in_our_words(), self._readers.connect() as connection, connection.begin():
             yield Reading(connection, self.clock())
 
     def change(self, work: Callable[[Writing], T]) -> T:
         """Runs `work` in a writing transaction, commits, and writes the audit lines it owes.
 
-        Raises `Unavailable` when the database is away or locked for too long and `DiskFull`
-        when there is no room; in both cases nothing of the change was kept.
+        `work` may run twice: PostgreSQL takes everything back when two changes wait for each
+        other. Raises `Unavailable` when the database is away or locked for too long and
+        `DiskFull` when there is no room; in both cases nothing of the change was kept.
         """
+        self._pulse.check()
         result: T = self._run(lambda: self._changed(work))
         return result
 
+    def between_changes(self, work: Callable[[], object]) -> None:
+        """Runs `work` where changes run, and never beside one."""
+
+        def alone() -> None:
+            with self._turn:
+                work()
+
+        self._run(alone)
+
     def _changed(self, work: Callable[[Writing], T]) -> T:
         with self._turn:
-            with translated(), self._writer.connect() as connection, connection.begin():
-                tx = Writing(connection, self.clock(), self._journal)
-                result = work(tx)
-            if self._journal is not None and tx.events.added:
-                self._journal.committed(tx.events.added)
+            try:
+                result, added = self._committed(work)
+            except Exception as failure:
+                if not is_worth_a_second_try(failure):
+                    raise
+                result, added = self._committed(work)
+            if self._journal is not None and added:
+                self._journal.committed(added)
             return result
+
+    def _committed(self, work: Callable[[Writing], T]) -> tuple[T, list[Event]]:
+        self._file.check()
+        with in_our_words(), self._writer.connect() as connection, connection.begin():
+            tx = Writing(connection, self.clock(), self._journal)
+            return work(tx), tx.events.added
 
     def close(self) -> None:
         self._readers.dispose()
         self._writer.dispose()
-
-
-def sqlite_url(path: Path) -> str:
-    return f"sqlite:///{quote(str(path))}"  # a folder may be called 100%
-
-
-def engine_for(url: str, begin: str) -> Engine:
-    """Connections to the database; `begin` is how SQLite opens their transactions."""
-    try:
-        parsed = make_url(url)
-        if parsed.get_backend_name() != "sqlite":
-            waits = {"options": f"-c lock_timeout={BUSY_MILLISECONDS_MAX}"}
-            return create_engine(
-                parsed.set(drivername="postgresql+psycopg").update_query_dict(
-                    {**waits, **parsed.query}
-                ),
-                pool_pre_ping=True,
-                connect_args={"connect_timeout": CONNECT_SECONDS_MAX},
-            )
-    except ImportError:
-        raise Misconfigured(
-            "database_url names PostgreSQL, whose driver is not installed:"
-            " pip install 'ota_http_server[postgresql]'"
-        ) from None
-    except Exception as error:
-        # SQLAlchemy's own message may quote the URL, and with it a password.
-        raise Misconfigured(f"database_url is not usable ({type(error).__name__})") from None
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_MILLISECONDS_MAX / 1000})
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # the driver must not open transactions of its own
-    for pragma in (
-        "journal_mode = WAL",  # readers never wait for the writer
-        "synchronous = FULL",  # what was acknowledged survives a power cut
-        "foreign_keys = ON",
-        f"busy_timeout = {BUSY_MILLISECONDS_MAX}",
-    ):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-@contextmanager
-def translated() -> Iterator[None]:
-    """The driver's failures in the words of the domain; mistakes of ours pass unchanged."""
-    try:
-        yield
-    except NoConnectionFree as error:
-        raise Unavailable("the database is busy") from error
-    except DBAPIError as error:
-        text = str(error.orig).lower()
-        if "full" in text or "no space" in text:
-            raise DiskFull("the disk of the database is full") from error
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise Unavailable("the database does not answer") from error
-        raise

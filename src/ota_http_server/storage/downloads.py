@@ -38,7 +38,7 @@ class Downloads:
         if row is None:
             return None
         return Beginning(
-            bytes(row.credential), row.project, row.name, row.sha256, row.modified_at, row.at
+            bytes(row.credential), row.project, row.name, row.sha256, row.modified_at, row.at_ms
         )
 
     def begin(self, beginnings: Iterable[Beginning]) -> None:

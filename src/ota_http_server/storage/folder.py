@@ -16,6 +16,7 @@ from ota_http_server.storage.files import Look
 FILES_MAX = 10_000  # of one project; a listing must stay bounded
 RESERVED = frozenset({"latest", "versions"})  # routes of the same place
 UNFINISHED = (".part", ".tmp", ".filepart", ".partial", ".crdownload", "~")  # copies in progress
+TIME_NS_MAX = 2**63 - 1  # BIGINT
 
 # Windows has none of these; there the checks on each name and on what it is must do.
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -32,22 +33,25 @@ class Folder:
     def projects(self) -> list[str]:
         try:
             names = sorted(entry.name for entry in os.scandir(self.root) if _is_folder(entry))
-        except FileNotFoundError:
+        except OSError:
             return []
         return [name for name in names if PROJECT_PATTERN.match(name)]
 
     def names(self, project: str) -> dict[str, Look] | None:
         """How each file of a project looks now; None if there is no such folder."""
-        folder = self.root / project
-        if folder.is_symlink() or not folder.is_dir():
-            return None
+        folder = f"{self._prefix}/{project}"
         found: dict[str, Look] = {}
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if len(found) >= FILES_MAX:
-                    break
-                if counts(entry.name) and (look := self.look(project, entry.name)):
-                    found[entry.name] = look
+        try:
+            if not stat.S_ISDIR(os.lstat(folder).st_mode):
+                return None
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    if len(found) >= FILES_MAX:
+                        break
+                    if counts(entry.name) and (look := self.look(project, entry.name)):
+                        found[entry.name] = look
+        except OSError:  # not ours to read, or removed a moment ago
+            return None
         return found
 
     def look(self, project: str, name: str) -> Look | None:
@@ -88,7 +92,12 @@ def counts(name: str) -> bool:
 
 
 def look_of(status: os.stat_result) -> Look:
-    return Look(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return Look(status.st_ino, status.st_size, _kept(status.st_mtime_ns), _kept(status.st_ctime_ns))
+
+
+def _kept(time_ns: int) -> int:
+    """A file may claim any year; the database keeps those until 2262."""
+    return time_ns if -TIME_NS_MAX <= time_ns <= TIME_NS_MAX else TIME_NS_MAX
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

@@ -5,6 +5,9 @@ commit. Between the two a process may die or the log's disk may be full, so a ro
 whether its line is known to be written. Saying so costs no transaction of its own: the next one
 that adds an event carries it, and `repair` does it at start, at stop and now and then.
 
+Where the lock cannot be had, or the log's disk is full, what is owed stays in memory and follows
+with the next event, or when `catch_up` is called.
+
 `repair` may meet events that a living process has committed a moment ago and not written yet. It
 writes them; that process then finds its lines written, because both look under one lock.
 """
@@ -16,6 +19,7 @@ from pathlib import Path
 
 from ota_http_server.logs import logger
 from ota_http_server.storage.audit_head import AuditHead, Head, SpoiltHead
+from ota_http_server.storage.audit_lock import AuditLock, Held
 from ota_http_server.storage.audit_log import AuditLog
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.events import Event, Events
@@ -33,12 +37,11 @@ class FileJournal:
         place = (socket.gethostname(), str(log_path.absolute()), str(head.path.absolute()))
         self.name = hashlib.sha256("\0".join(place).encode("utf-8", "surrogateescape")).hexdigest()
         self._head = head
-        self._log = AuditLog(
-            log_path,
-            notes_path=head.path.with_name(f"audit.{self.name[:8]}.notes"),
-            lock_path=head.path.with_name("audit.lock"),
-        )
+        self._log = AuditLog(log_path, head.path.with_name(f"audit.{self.name[:8]}.notes"))
+        self._lock = AuditLock(head.path.with_name("audit.lock"))
         self._owed: list[Event] = []
+        self._owed_told = 0
+        self._last: Event | None = None
         self._unmarked: list[int] = []
         self._intact = True
 
@@ -51,31 +54,56 @@ class FileJournal:
         """Writes the lines. A log that refuses them does not undo what was committed."""
         self._owed += events
         self._unmarked = []
+        self._last = events[-1]
+        self._write_owed()
+
+    def catch_up(self, database: Database) -> None:
+        """Writes what had to wait, if anything; for quiet times, every few seconds."""
+        if self._owed or self._last is not None:
+            database.between_changes(self._write_owed)
+
+    def _write_owed(self) -> None:
+        try:
+            with self._lock.held():
+                self._put_owed()
+                if self._last is not None and self._intact:
+                    self._advance(self._last)
+        except Held:
+            pass  # told of once; the lines are owed
+        except OSError as error:
+            LOG.error("the audit log cannot be locked: %s", error)
+        else:
+            self._last = None
+        del self._owed[:-OWED_MAX]
+
+    def _put_owed(self) -> None:
         try:
             self._log.put(self._owed)
         except OSError as error:
-            LOG.error("%s takes no lines (%d wait): %s", self._log.path, len(self._owed), error)
-            del self._owed[:-OWED_MAX]
+            if len(self._owed) != self._owed_told:
+                self._owed_told = len(self._owed)
+                LOG.error("%s takes no lines (%d wait): %s", self._log.path, self._owed_told, error)
         else:
-            self._unmarked = [event.id for event in self._owed]
-            self._owed = []
-        if self._intact:
-            self._advance(events[-1])
+            self._unmarked += [event.id for event in self._owed]
+            self._owed, self._owed_told = [], 0
 
     def repair(self, database: Database) -> None:
         """Writes the lines that are missing and marks those that are there."""
-        while True:
-            with database.reading() as tx:
-                waiting = tx.events.unwritten(self.name, PAGE)
-            if not waiting:
-                break
-            try:
-                self._log.put(waiting, all_notes=True)
-            except OSError as error:
-                LOG.error("%s takes no lines: %s", self._log.path, error)
-                return
-            _mark(database, [event.id for event in waiting])
-        self._log.forget_old_notes()
+        try:
+            while True:
+                with database.reading() as tx:
+                    waiting = tx.events.unwritten(self.name, PAGE)
+                if not waiting:
+                    break
+                with self._lock.held():
+                    self._log.put(waiting, all_notes=True)
+                _mark(database, [event.id for event in waiting])
+            with self._lock.held():
+                self._log.forget_old_notes()
+        except Held:
+            pass  # told of once; the next time is soon enough
+        except OSError as error:
+            LOG.error("%s takes no lines: %s", self._log.path, error)
 
     def _check(self, events: Events) -> None:
         """Whether the event that the head names is still there.

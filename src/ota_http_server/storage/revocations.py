@@ -13,6 +13,8 @@ from ota_http_server.storage.schema import counters, revoked_devices, revoked_to
 from ota_http_server.storage.upserts import insert_into
 
 COUNTER = "revocations"
+LIFE_SECONDS_MAX = 366 * 24 * 3600
+"""Longer than any configured life of a token (525,600 minutes, and a foreign clock ahead)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,11 @@ class Revocations:
         )
 
     def forget_expired(self, now: int) -> None:
-        """Drops revoked tokens that have expired. Nothing changes for anybody: no new count."""
+        """Drops what covers expired tokens only. Nothing changes for anybody: no new count."""
         self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.until < now))
+        self._connection.execute(
+            delete(revoked_devices).where(revoked_devices.c.at < now - LIFE_SECONDS_MAX)
+        )
 
     def _count(self) -> None:
         statement = insert_into(self._connection, counters, name=COUNTER, value=1)

@@ -114,8 +114,8 @@ Index(
 )
 
 # Wrong admin secrets: how often, and until when this network waits.
-attempts = Table(
-    "attempts",
+secret_tries = Table(
+    "secret_tries",
     metadata,
     Column("network", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
@@ -124,7 +124,7 @@ attempts = Table(
     Column("succeeded_at", BigInteger, nullable=False),
 )
 
-# Refused admin attempts, gathered by address and minute until they become one event.
+# Refused admin requests, gathered by address and minute until they become one event.
 refusals = Table(
     "refusals",
     metadata,

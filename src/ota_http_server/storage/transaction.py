@@ -11,12 +11,12 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from ota_http_server.storage.attempts import Attempts
 from ota_http_server.storage.downloads import Downloads
 from ota_http_server.storage.events import Event, Events
 from ota_http_server.storage.files import Files
 from ota_http_server.storage.images import Images
 from ota_http_server.storage.revocations import Revocations
+from ota_http_server.storage.secret_tries import SecretTries
 
 
 class Journal(Protocol):
@@ -60,8 +60,8 @@ class Reading:
         return Revocations(self.connection)
 
     @cached_property
-    def attempts(self) -> Attempts:
-        return Attempts(self.connection)
+    def secret_tries(self) -> SecretTries:
+        return SecretTries(self.connection)
 
     @cached_property
     def events(self) -> Events:

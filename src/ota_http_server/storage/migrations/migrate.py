@@ -14,11 +14,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from ota_http_server.domain.errors import Misconfigured
-from ota_http_server.storage.database import engine_for
+from ota_http_server.storage.engines import engine_for, parsed_url
 from ota_http_server.storage.turns import Turn, take_turn
 
 STEPS = Path(__file__).parent
@@ -59,7 +59,7 @@ def _make_private(url: str) -> None:
 
     SQLite gives `-wal` and `-shm` the mode of the database itself.
     """
-    parsed = make_url(url)
+    parsed = parsed_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         try:
             os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -70,6 +70,7 @@ def _make_private(url: str) -> None:
 def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SET LOCAL lock_timeout = '{TURN_SECONDS_MAX}s'"))
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     take_turn(connection, Turn.MIGRATING)
     config = _config()
     config.attributes["connection"] = connection

@@ -102,13 +102,13 @@ def events() -> None:
 
 def admin_limiter() -> None:
     op.create_table(
-        "attempts",
+        "secret_tries",
         sa.Column("network", sa.String(64), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("failed_at", sa.BigInteger(), nullable=False),
         sa.Column("blocked_until", sa.BigInteger(), nullable=False),
         sa.Column("succeeded_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("network", name="pk_attempts"),
+        sa.PrimaryKeyConstraint("network", name="pk_secret_tries"),
     )
     op.create_table(
         "refusals",

@@ -1,6 +1,6 @@
 """Rows about wrong admin secrets: how often each network failed, and what was refused.
 
-`attempts` holds what the limiter must agree on over all processes; `refusals` gathers refused
+`secret_tries` holds what the limiter must agree on over all processes; `refusals` gathers refused
 tries by address and minute until they become one event.
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
-from ota_http_server.storage.schema import attempts, refusals
+from ota_http_server.storage.schema import refusals, secret_tries
 from ota_http_server.storage.turns import Turn, take_turn
 from ota_http_server.storage.upserts import insert_into
 
@@ -35,7 +35,7 @@ class Refused:
     minute: int
 
 
-class Attempts:
+class SecretTries:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
@@ -45,7 +45,7 @@ class Attempts:
 
     def get(self, network: str) -> Record:
         row = self._connection.execute(
-            select(attempts).where(attempts.c.network == network)
+            select(secret_tries).where(secret_tries.c.network == network)
         ).first()
         if row is None:
             return Record()
@@ -58,18 +58,19 @@ class Attempts:
             "blocked_until": record.blocked_until,
             "succeeded_at": record.succeeded_at,
         }
-        statement = insert_into(self._connection, attempts, network=network, **values)
+        statement = insert_into(self._connection, secret_tries, network=network, **values)
         self._connection.execute(
-            statement.on_conflict_do_update(index_elements=[attempts.c.network], set_=values)
+            statement.on_conflict_do_update(index_elements=[secret_tries.c.network], set_=values)
         )
 
     def forget(self, failed_before: int, succeeded_before: int) -> None:
         """Drops networks about which there is nothing left to know."""
+        self.take_turn()
         self._connection.execute(
-            delete(attempts).where(
-                attempts.c.failed_at < failed_before,
-                attempts.c.blocked_until < failed_before,
-                attempts.c.succeeded_at < succeeded_before,
+            delete(secret_tries).where(
+                secret_tries.c.failed_at < failed_before,
+                secret_tries.c.blocked_until < failed_before,
+                secret_tries.c.succeeded_at < succeeded_before,
             )
         )
 
@@ -95,9 +96,14 @@ class Attempts:
         query = select(refusals.c.minute).where(refusals.c.minute < before_minute).limit(1)
         return self._connection.execute(query).first() is not None
 
-    def take_refused(self, before_minute: int) -> dict[Refused, int]:
-        """Takes the counts of earlier minutes out: whoever gets them must tell, nobody else can."""
+    def gathered(self, counts: Mapping[Refused, int], before_minute: int) -> dict[Refused, int]:
+        """Adds these refused tries and takes the counts of earlier minutes out.
+
+        Whoever gets them must tell, nobody else can. The turn comes before the first row, or two
+        who gather would wait for each other: one for the turn, the other for a row.
+        """
         take_turn(self._connection, Turn.GATHERING_REFUSALS)
+        self.refuse(counts)
         rows = self._connection.execute(
             delete(refusals).where(refusals.c.minute < before_minute).returning(*refusals.c)
         )

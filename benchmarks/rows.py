@@ -1,0 +1,118 @@
+"""The rows of the table that count work per second: what is asked, and what is promised."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from benchmarks.contestants import FLASK, NGINX, WE, Contestant
+from benchmarks.loads import Load, run_handshakes, run_wrk
+from benchmarks.stage import IMAGE_PATH, VERSIONS_PATH, Stage
+
+POLL_CONNECTIONS = 64
+DOWNLOAD_CONNECTIONS = 16
+TAIL_BYTES = 1_000_000
+PIECE_BYTES = 64 * 1024
+
+Make = Callable[[Contestant, Stage, int], Load]
+"""Loads a server for so many seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """At least this part (or multiple) of what the other one does."""
+
+    of: str
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`in_bytes` rows are MB/s, the others requests (or connections) per second."""
+
+    key: str
+    work: str
+    make: Make
+    promises: tuple[Promise, ...]
+    in_bytes: bool = False
+    tls: bool = False
+
+    @property
+    def contestants(self) -> tuple[str, ...]:
+        """Flask's development server is no rival over TLS: nothing is promised against it."""
+        return (WE, NGINX) if self.tls else (WE, NGINX, FLASK)
+
+
+def _bearer(stage: Stage) -> dict[str, str]:
+    return {"Authorization": f"Bearer {stage.token()}"}
+
+
+def _polls(server: Contestant, stage: Stage, seconds: int) -> Load:
+    url = server.url(VERSIONS_PATH)
+    return run_wrk(url, _bearer(stage), connections=POLL_CONNECTIONS, seconds=seconds)
+
+
+def _new_polls(server: Contestant, stage: Stage, seconds: int) -> Load:
+    headers = _bearer(stage) | {"Connection": "close"}
+    url = server.url(VERSIONS_PATH)
+    return run_wrk(url, headers, connections=POLL_CONNECTIONS, seconds=seconds)
+
+
+def _whole(server: Contestant, stage: Stage, seconds: int) -> Load:
+    url = server.url(IMAGE_PATH)
+    return run_wrk(url, _bearer(stage), connections=DOWNLOAD_CONNECTIONS, seconds=seconds)
+
+
+def _tail(server: Contestant, stage: Stage, seconds: int) -> Load:
+    headers = _bearer(stage) | {"Range": f"bytes={stage.image_bytes - TAIL_BYTES}-"}
+    url = server.url(IMAGE_PATH)
+    return run_wrk(url, headers, connections=DOWNLOAD_CONNECTIONS, seconds=seconds)
+
+
+def _pieces(server: Contestant, stage: Stage, seconds: int) -> Load:
+    return run_wrk(
+        server.url(IMAGE_PATH),
+        _bearer(stage),
+        connections=DOWNLOAD_CONNECTIONS,
+        seconds=seconds,
+        pieces=(stage.image_bytes, PIECE_BYTES),
+    )
+
+
+def _handshakes(server: Contestant, stage: Stage, seconds: int) -> Load:
+    # s_time can send no header of ours, so the token stands in the query.
+    path = f"{VERSIONS_PATH}?token={stage.token()}"
+    return run_handshakes(server.port, path, clients=DOWNLOAD_CONNECTIONS, seconds=seconds)
+
+
+ROWS = (
+    Row("versions", "`/versions`, keep-alive, requests/s", _polls, (Promise(FLASK, 8),)),
+    Row(
+        "versions-new",
+        "`/versions`, a new connection each, requests/s",
+        _new_polls,
+        (Promise(FLASK, 4),),
+    ),
+    Row("whole", "whole image, MB/s", _whole, (Promise(NGINX, 0.50),), in_bytes=True),
+    Row("tail", "last megabyte by Range, MB/s", _tail, (Promise(NGINX, 0.60),), in_bytes=True),
+    Row(
+        "pieces",
+        "64 KiB ranges one after another, MB/s",
+        _pieces,
+        (Promise(FLASK, 10), Promise(NGINX, 0.22)),
+        in_bytes=True,
+    ),
+    Row(
+        "tls-whole",
+        "TLS: whole image, MB/s",
+        _whole,
+        (Promise(NGINX, 0.70),),
+        in_bytes=True,
+        tls=True,
+    ),
+    Row(
+        "tls-new",
+        "TLS: new connections (full handshakes), per s",
+        _handshakes,
+        (Promise(NGINX, 0.35),),
+        tls=True,
+    ),
+)

@@ -1,0 +1,75 @@
+"""A download in many ranges is one download, told of once."""
+
+import pytest
+
+from ota_http_server.http.exchange import FilePart
+from ota_http_server.http.transfers import CUT_SECONDS, Transfers
+from ota_http_server.logs import TextLine
+
+SIZE = 1000
+
+
+class Connection:
+    credentialed = False
+    on_transfer = None
+
+
+@pytest.fixture(name="now")
+def a_time():
+    return [100.0]
+
+
+@pytest.fixture(name="transfers")
+def some_transfers(now):
+    return Transfers(monotonic=lambda: now[0])
+
+
+@pytest.fixture(name="image")
+def an_image(tmp_path):
+    path = tmp_path / ("ab" * 32)
+    path.write_bytes(bytes(SIZE))
+    return path
+
+
+@pytest.fixture(name="lines")
+def the_lines(caplog):
+    caplog.set_level("INFO")
+    return lambda: [TextLine().format(r) for r in caplog.records if r.name.endswith(".download")]
+
+
+def sent(transfers, image, start, length, address="192.0.2.1", arrived=None):
+    connection = Connection()
+    transfers.watch(connection, FilePart(image, start, length), address)
+    # pylint: disable-next=not-callable  # `watch` made it so
+    connection.on_transfer(length if arrived is None else arrived, arrived is None)
+
+
+def test_the_ranges_of_an_image_are_summed_up_and_told_of_once(transfers, image, lines, now):
+    for start in range(0, SIZE, 100):
+        now[0] += 1
+        sent(transfers, image, start, 100)
+
+    (line,) = lines()
+    assert "download finished" in line
+    assert f"bytes={SIZE} of={SIZE} seconds=9.0" in line
+
+
+def test_two_callers_are_two_downloads(transfers, image, lines):
+    sent(transfers, image, 0, 600, "192.0.2.1")
+    sent(transfers, image, 0, 600, "192.0.2.2")
+
+    assert not lines()
+
+
+def test_what_was_cut_off_is_told_of_after_a_silence(transfers, image, lines, now):
+    sent(transfers, image, 0, SIZE, arrived=300)
+    transfers.log_the_silent()
+    early = lines()
+    now[0] += CUT_SECONDS + 1
+    transfers.log_the_silent()
+    transfers.log_the_silent()
+
+    assert not early
+    (line,) = lines()
+    assert "download stopped" in line
+    assert f"bytes=300 of={SIZE}" in line

@@ -1,0 +1,105 @@
+"""What nothing refers to any more goes; what somebody may still need stays."""
+
+import os
+import time
+
+import pytest
+
+from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.operations.tidy import sweep, tidy
+from tests.instance import Clock, Instance
+
+X, Y = (esp_application(payload_bytes=1024, seed=seed) for seed in range(2))
+PATH = "/firmware/lamp/lamp.bin"
+
+
+@pytest.fixture(name="clock")
+def a_clock():
+    return Clock()
+
+
+@pytest.fixture(name="ota")
+def an_instance(tmp_path, clock):
+    with Instance(tmp_path, clock) as ota:
+        ota.drop("lamp", "lamp.bin", X)
+        yield ota
+
+
+def swept(ota):
+    sweep(ota.ota.collection, ota.ota.stores.database)
+
+
+def tidied(ota):
+    """As tidying finds it two hours after the last change of a blob."""
+    for digest in list(ota.ota.blobs.names()):
+        long_ago = time.time() - 7200
+        os.utime(ota.ota.blobs.path(digest), (long_ago, long_ago))
+    return tidy(ota.ota.collection, ota.ota.stores.database)
+
+
+def known(ota):
+    with ota.ota.stores.database.reading() as rows:
+        return [(file.project, file.name) for file in rows.files.all()]
+
+
+def test_a_sweep_reads_what_nobody_asked_for(ota):
+    swept(ota)
+
+    assert known(ota) == [("lamp", "lamp.bin")]
+
+
+def test_a_sweep_forgets_what_is_gone(ota, clock):
+    swept(ota)
+    (ota.firmware / "lamp" / "lamp.bin").unlink()
+    clock.pass_seconds(1)
+    swept(ota)
+
+    assert known(ota) == []
+
+
+def test_an_image_that_a_file_holds_is_kept(ota):
+    token = ota.mint("lamp")
+    assert ota.get(PATH, token).data == X
+
+    assert tidied(ota) == 0
+    assert ota.get(PATH, token).data == X
+
+
+def test_a_replaced_image_is_kept_as_long_as_somebody_may_go_on_with_it(ota, clock):
+    token = ota.mint("lamp", expires_minutes=600)
+    ota.get(PATH, token, Range="bytes=0-9")
+    ota.settle()
+    ota.drop("lamp", "lamp.bin", Y)
+    ota.get("/firmware/lamp/versions", token)
+    clock.pass_seconds(1800)
+    while_begun = tidied(ota)
+    assert ota.get(PATH, token, Range="bytes=10-").data == X[10:]
+    clock.pass_seconds(1900)
+
+    assert while_begun == 0
+    assert tidied(ota) == 1
+    assert ota.get(PATH, token).data == Y
+
+
+def test_a_young_blob_without_a_row_is_kept(ota):
+    swept(ota)
+    (ota.firmware / "lamp" / "lamp.bin").unlink()
+    ota.clock.pass_seconds(1)
+    swept(ota)
+
+    assert tidy(ota.ota.collection, ota.ota.stores.database) == 0
+    assert tidied(ota) == 1
+
+
+def test_a_file_that_comes_back_after_its_blob_was_tidied_is_served_again(ota, clock):
+    token = ota.mint("lamp")
+    swept(ota)
+    path = ota.firmware / "lamp" / "lamp.bin"
+    path.rename(ota.folder / "away")
+    clock.pass_seconds(1)
+    swept(ota)
+    tidied(ota)
+    (ota.folder / "away").rename(path)
+    clock.pass_seconds(1)
+
+    assert ota.get(PATH, token).data == X
