@@ -3,7 +3,9 @@
 import ast
 import re
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from urllib.parse import unquote
 
 import click
@@ -12,7 +14,7 @@ import pytest
 from ota_http_server.app import create_app
 from ota_http_server.cli import cli
 from ota_http_server.cli.sample import write_sample
-from ota_http_server.domain import errors
+from ota_http_server.domain import errors, formats
 from ota_http_server.http.problems import status_of
 from ota_http_server.settings import Settings, env_name, knobs
 from tests.pages import REPOSITORY, anchors, blocks, headings, links, pages
@@ -194,6 +196,22 @@ def test_every_audit_word_and_fact_is_explained():
 
     assert words == documented
     assert [fact for fact in facts if f"`{fact}`" not in page] == []
+
+
+def test_every_format_is_in_the_reference():
+    modules = [
+        import_module(f"{formats.__name__}.{m.name}") for m in iter_modules(formats.__path__)
+    ]
+    names = {
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if name in {"FORMAT", "FORMAT_V2", "BOOTLOADER", "APPLICATION", "SQUASHFS"}
+    }
+    page = (REFERENCE / "formats.md").read_text()
+
+    assert len(names) > 10
+    assert {name for name in names if f"| `{name}` |" not in page} == set()
 
 
 def test_every_link_leads_somewhere():
