@@ -206,7 +206,8 @@ def test_every_format_is_in_the_reference():
         value
         for module in modules
         for name, value in vars(module).items()
-        if name in {"FORMAT", "FORMAT_V2", "BOOTLOADER", "APPLICATION", "SQUASHFS"}
+        if isinstance(value, str)
+        and name in {"FORMAT", "FORMAT_V2", "BOOTLOADER", "APPLICATION", "SQUASHFS"}
     }
     page = (REFERENCE / "formats.md").read_text()
 
