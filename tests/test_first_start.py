@@ -249,6 +249,10 @@ def database_at_no_port(_folder):
     return ("--database-url", "postgresql://ota@db.example.com:port/ota"), "no database URL"
 
 
+def database_with_a_password_that_is_not_escaped(_folder):
+    return ("--database-url", "postgresql://ota:p@canary@127.0.0.1/ota"), "write %40 for @"
+
+
 def database_without_a_server(_folder):
     url = f"postgresql://user:canary@127.0.0.1:{free_port()}/ota"
     return ("--database-url", url), "the database cannot be used: connection failed"
@@ -271,6 +275,7 @@ def address_of_somebody_else(_folder):
         secret_that_others_may_read,
         group_that_is_not_there,
         database_at_no_port,
+        database_with_a_password_that_is_not_escaped,
         database_without_a_server,
         address_of_somebody_else,
     ],

@@ -285,6 +285,11 @@ def test_a_wrong_value_in_the_file_is_one_line_with_file_key_and_what_is_expecte
             'database_url = "sqlite:///file:x?mode=memory&uri=true"',
             "database_url must name a file, not 'file:x'",
         ),
+        (
+            'database_url = "postgresql://u:can@ary:pw@127.0.0.1/db"',
+            "database_url has more than one @: in the password write %40 for @, %3A for :,"
+            " %2F for / and %25 for %",
+        ),
         ('database_url = "sqlite:///a%00b"', r"database_url must name a file, not 'a\x00b'"),
     ],
 )
