@@ -420,6 +420,12 @@ def test_secrets_are_not_in_the_repr():
 def test_a_data_folder_with_signs_that_urls_know_has_its_database_inside(tmp_path):
     folder = tmp_path / "100%41 ?#"
 
-    assert make_url(Settings(data_dir=folder).database_address).database == str(
-        folder / "ota.sqlite"
-    )
+    values = Settings(data_dir=folder)
+
+    assert make_url(values.database_address).database == str(folder / "ota.sqlite")
+    assert values.database_file == folder / "ota.sqlite"
+
+
+def test_only_sqlite_has_a_file_for_its_database():
+    assert Settings(database_url="sqlite:////a/b?timeout=9").database_file == Path("/a/b")
+    assert Settings(database_url="postgresql://host/name").database_file is None

@@ -53,6 +53,7 @@ def _settings(settings: Settings) -> list[str]:
         tokens_off=settings.no_jwt,
         plain_http=settings.no_certs,
         public=is_public(settings.host),
+        database_file=settings.database_file,
     )
 
 
