@@ -186,6 +186,7 @@ class Script(Server):
 
 def test_the_first_servers_example_command_starts_and_is_warned_of_its_authority(tmp_path):
     made = real(tmp_path, "certs", "ota.lan")
+    (tmp_path / "certs" / "ca_key.pem").chmod(0o664)  # as a clone with umask 002 has it
     options = """--cert certs/ca_cert.pem --key certs/ca_key.pem
         --www-dir www --firmware-dir firmware --url-firmware firmware"""
 
@@ -194,6 +195,7 @@ def test_the_first_servers_example_command_starts_and_is_warned_of_its_authority
 
     assert (made.status, status) == (0, 200)
     assert server.log.count("certs/ca_cert.pem is the certificate of an authority (CA)") == 1
+    assert server.log.count("certs/ca_key.pem can be read by every user of this machine") == 1
     assert not (tmp_path / "data" / "tls").exists()
 
 
