@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from ota_http_server.api.admin import AdminDoor, admin_blueprint
 from ota_http_server.api.status import status_blueprint
-from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal
+from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal, Unavailable
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.grants import Grants
@@ -264,7 +264,10 @@ def _checks(stores: Stores) -> dict[str, Callable[[], None]]:
             rows.revocations.counter()
 
     def disk() -> None:
-        free = shutil.disk_usage(stores.places.data).free
+        try:
+            free = shutil.disk_usage(stores.places.data).free
+        except OSError as error:
+            raise Unavailable(f"the data folder cannot be read: {error.strerror}") from error
         if free < DISK_BYTES_MIN:
             raise DiskFull(f"only {free:,} bytes are free in the data folder")
 
