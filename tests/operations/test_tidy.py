@@ -1,10 +1,12 @@
 """What nothing refers to any more goes; what somebody may still need stays."""
 
+import errno
 import os
 import time
 
 import pytest
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.operations.tidy import sweep, tidy
 from tests.instance import Clock, Instance
@@ -55,6 +57,48 @@ def test_a_sweep_forgets_what_is_gone(ota, clock):
     swept(ota)
 
     assert known(ota) == []
+
+
+def test_a_folder_that_was_away_is_as_it_was(ota, clock):
+    ota.drop("lamp", "nightly.bin", Y)
+    swept(ota)
+    with ota.ota.stores.database.reading() as rows:
+        before = list(rows.files.all())
+    away = ota.folder / "away"
+    ota.firmware.rename(away)
+    clock.pass_seconds(1)
+    with pytest.raises(Unavailable):
+        swept(ota)
+    ota.firmware.mkdir()  # the place of a mount, without the mount
+    clock.pass_seconds(1)
+    swept(ota)
+    assert tidied(ota) == 0
+    ota.firmware.rmdir()
+    away.rename(ota.firmware)
+    clock.pass_seconds(1)
+    swept(ota)
+
+    with ota.ota.stores.database.reading() as rows:
+        assert list(rows.files.all()) == before
+
+
+def test_a_project_that_cannot_be_read_stays_known_and_holds_up_no_other(ota, clock, monkeypatch):
+    ota.drop("plug", "plug.bin", Y)
+    swept(ota)
+    (ota.firmware / "plug" / "plug.bin").unlink()
+    clock.pass_seconds(1)
+    scandir = os.scandir
+
+    def failing(path):
+        if str(path).endswith("lamp"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr("ota_http_server.storage.folder.os.scandir", failing)
+    with pytest.raises(Unavailable, match="project lamp"):
+        swept(ota)
+
+    assert known(ota) == [("lamp", "lamp.bin")]
 
 
 def test_an_image_that_a_file_holds_is_kept(ota):

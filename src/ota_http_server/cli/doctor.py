@@ -73,6 +73,8 @@ def _certificate(settings: Settings) -> list[str]:
 
 
 def _firmware(settings: Settings) -> list[str]:
+    if not settings.firmware_path.exists():
+        return []  # the first start makes it
     collection = open_ota(settings).collection
     findings = []
     for project in collection.folder.projects():
