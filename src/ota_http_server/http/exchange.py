@@ -18,9 +18,7 @@ CONNECTION = "ota_http_server.connection"
 
 REASONS = {
     200: "OK",
-    204: "No Content",
     206: "Partial Content",
-    302: "Found",
     304: "Not Modified",
     400: "Bad Request",
     401: "Unauthorized",
