@@ -125,13 +125,30 @@ def test_a_replaced_image_is_kept_as_long_as_somebody_may_go_on_with_it(ota, clo
     assert ota.get(PATH, token).data == Y
 
 
+def test_a_replaced_image_is_kept_while_a_beginning_of_it_is_on_its_way(ota, clock):
+    token = ota.mint("lamp", expires_minutes=600)
+    ota.get(PATH, token, Range="bytes=0-9")
+    ota.drop("lamp", "lamp.bin", Y)
+    ota.get("/firmware/lamp/versions", token)
+    removed = tidied(ota)
+    clock.pass_seconds(1800)
+    ota.settle()
+
+    assert removed == 0
+    assert ota.get(PATH, token, Range="bytes=10-").data == X[10:]
+
+
 def test_a_young_blob_without_a_row_is_kept(ota):
     swept(ota)
     (ota.firmware / "lamp" / "lamp.bin").unlink()
     ota.clock.pass_seconds(1)
     swept(ota)
 
-    assert tidy(ota.ota.collection, ota.ota.stores.database) == 0
+    young = tidy(ota.ota.collection, ota.ota.stores.database)
+    for_who_began_it = tidied(ota)
+    ota.clock.pass_seconds(3700)
+
+    assert (young, for_who_began_it) == (0, 0)
     assert tidied(ota) == 1
 
 

@@ -210,6 +210,9 @@ class Collection:
 
         def keep(tx: Writing) -> Collected:
             tx.images.add(image, tx.second)
+            before = tx.files.get(project, name)
+            if before is not None and before.sha256 != image.sha256:
+                tx.downloads.end(project, name, before.sha256, tx.second * 1000)
             file = tx.files.put(project, name, image.sha256, look, tx.second)
             return self._collected(file, image)
 

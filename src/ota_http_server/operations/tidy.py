@@ -38,15 +38,16 @@ def _forget_what_is_gone(
 ) -> None:
     with database.reading() as rows:
         gone = [
-            (file.project, file.name)
+            file
             for file in rows.files.all()
             if file.project not in away and file.name not in present.get(file.project, ())
         ]
 
     def forget(tx: Writing) -> None:
-        for project, name in gone:
-            if collection.folder.look(project, name) is None:
-                tx.files.remove(project, name)
+        for file in gone:
+            if collection.folder.look(file.project, file.name) is None:
+                tx.files.remove(file.project, file.name)
+                tx.downloads.end(file.project, file.name, file.sha256, tx.second * 1000)
 
     if gone:
         database.change(forget)
