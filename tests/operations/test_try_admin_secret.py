@@ -255,33 +255,29 @@ def test_at_the_end_the_running_minute_is_told_of_too(gate, database):
     assert told(database) == [("admin_refused", {"IP": HERE, "count": 1})]
 
 
-def test_a_try_and_a_gathering_that_meet_never_wait_for_each_other(database_url, clock):
+def test_a_try_and_a_gathering_that_meet_never_wait_for_each_other(
+    database_url, clock, monkeypatch
+):
     databases = [Database(database_url, clock=clock) for _ in range(2)]
     trier, gatherer = (Gate(database, clock) for database in databases)
     trier.answer("wrong", HERE)
     clock.pass_seconds(2 * DAY)  # so that there is something to forget: the very same rows
     gatherer.answer(None, HERE)
-    met = threading.Event()
     trying_it = threading.Thread(target=lambda: trier.answer("wrong", HERE))
-    changes = []
+    gathered, gatherings = SecretTries.gathered, []
 
-    def change(work, real=databases[1].change):
-        def slowly(tx):
-            result = work(tx)
-            if not met.is_set():  # the first transaction ends after the try has begun
-                met.set()
-                trying_it.start()
-                trying_it.join(1)
-            changes.append(work)
-            return result
+    def slowly(*asked):
+        gatherings.append(gathered(*asked))
+        if len(gatherings) == 1:
+            trying_it.start()
+            trying_it.join(0.5)  # by then it waits for these refusals
+        return gatherings[-1]
 
-        return real(slowly)
-
-    databases[1].change = change
+    monkeypatch.setattr(SecretTries, "gathered", slowly)
     gatherer.gather(all_minutes=True)
     trying_it.join()
 
-    assert len(changes) == len(set(changes))  # none was taken back and done again
+    assert (len(gatherings), trier.looked_at) == (1, 2)  # none was taken back and done again
     for database in databases:
         database.close()
 
