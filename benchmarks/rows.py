@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from benchmarks.contestants import FLASK, NGINX, WE, Contestant
+from benchmarks.contestants import FLASK, NGINX, WE, Contestant, ask
 from benchmarks.loads import Load, run_handshakes, run_wrk
 from benchmarks.stage import IMAGE_PATH, VERSIONS_PATH, Stage
 
@@ -62,7 +62,10 @@ def _whole(server: Contestant, stage: Stage, seconds: int) -> Load:
 
 
 def _tail(server: Contestant, stage: Stage, seconds: int) -> Load:
-    headers = _bearer(stage) | {"Range": f"bytes={stage.image_bytes - TAIL_BYTES}-"}
+    bearer = _bearer(stage)
+    # Whoever goes on with an image has begun it: here with its first byte.
+    ask(server, stage, IMAGE_PATH, bearer | {"Range": "bytes=0-0"})
+    headers = bearer | {"Range": f"bytes={stage.image_bytes - TAIL_BYTES}-"}
     url = server.url(IMAGE_PATH)
     return run_wrk(url, headers, connections=DOWNLOAD_CONNECTIONS, seconds=seconds)
 

@@ -55,6 +55,7 @@ class Instance:
         self.folder = folder
         self.clock = clock or Clock()
         self.firmware = folder / "www" / "firmware"
+        self.firmware.mkdir(parents=True, exist_ok=True)
         chosen = {
             "www_dir": folder / "www",
             "data_dir": folder / "data",

@@ -186,6 +186,7 @@ class Script(Server):
 
 def test_the_first_servers_example_command_starts_and_is_warned_of_its_authority(tmp_path):
     made = real(tmp_path, "certs", "ota.lan")
+    (tmp_path / "certs" / "ca_key.pem").chmod(0o664)  # as a clone with umask 002 has it
     options = """--cert certs/ca_cert.pem --key certs/ca_key.pem
         --www-dir www --firmware-dir firmware --url-firmware firmware"""
 
@@ -194,6 +195,7 @@ def test_the_first_servers_example_command_starts_and_is_warned_of_its_authority
 
     assert (made.status, status) == (0, 200)
     assert server.log.count("certs/ca_cert.pem is the certificate of an authority (CA)") == 1
+    assert server.log.count("certs/ca_key.pem can be read by every user of this machine") == 1
     assert not (tmp_path / "data" / "tls").exists()
 
 
@@ -249,6 +251,10 @@ def database_at_no_port(_folder):
     return ("--database-url", "postgresql://ota@db.example.com:port/ota"), "no database URL"
 
 
+def database_with_a_password_that_is_not_escaped(_folder):
+    return ("--database-url", "postgresql://ota:p@canary@127.0.0.1/ota"), "write %40 for @"
+
+
 def database_without_a_server(_folder):
     url = f"postgresql://user:canary@127.0.0.1:{free_port()}/ota"
     return ("--database-url", url), "the database cannot be used: connection failed"
@@ -271,6 +277,7 @@ def address_of_somebody_else(_folder):
         secret_that_others_may_read,
         group_that_is_not_there,
         database_at_no_port,
+        database_with_a_password_that_is_not_escaped,
         database_without_a_server,
         address_of_somebody_else,
     ],

@@ -285,6 +285,11 @@ def test_a_wrong_value_in_the_file_is_one_line_with_file_key_and_what_is_expecte
             'database_url = "sqlite:///file:x?mode=memory&uri=true"',
             "database_url must name a file, not 'file:x'",
         ),
+        (
+            'database_url = "postgresql://u:can@ary:pw@127.0.0.1/db"',
+            "database_url has more than one @: in the password write %40 for @, %3A for :,"
+            " %2F for / and %25 for %",
+        ),
         ('database_url = "sqlite:///a%00b"', r"database_url must name a file, not 'a\x00b'"),
     ],
 )
@@ -415,6 +420,12 @@ def test_secrets_are_not_in_the_repr():
 def test_a_data_folder_with_signs_that_urls_know_has_its_database_inside(tmp_path):
     folder = tmp_path / "100%41 ?#"
 
-    assert make_url(Settings(data_dir=folder).database_address).database == str(
-        folder / "ota.sqlite"
-    )
+    values = Settings(data_dir=folder)
+
+    assert make_url(values.database_address).database == str(folder / "ota.sqlite")
+    assert values.database_file == folder / "ota.sqlite"
+
+
+def test_only_sqlite_has_a_file_for_its_database():
+    assert Settings(database_url="sqlite:////a/b?timeout=9").database_file == Path("/a/b")
+    assert Settings(database_url="postgresql://host/name").database_file is None

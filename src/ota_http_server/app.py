@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from ota_http_server.api.admin import AdminDoor, admin_blueprint
 from ota_http_server.api.status import status_blueprint
-from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal
+from ota_http_server.domain.errors import DiskFull, Misconfigured, Refusal, Unavailable
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.grants import Grants
@@ -42,7 +42,7 @@ from ota_http_server.security.secrets import same_secret
 from ota_http_server.security.tokens import Tokens
 from ota_http_server.settings import Settings
 from ota_http_server.storage.audit_head import AuditHead
-from ota_http_server.storage.blobs import Blobs
+from ota_http_server.storage.blobs import FREE_BYTES_MIN, Blobs
 from ota_http_server.storage.database import Clock, Database, now_utc, run_here
 from ota_http_server.storage.folder import Folder
 from ota_http_server.storage.journal import FileJournal
@@ -50,7 +50,6 @@ from ota_http_server.web.site import site_blueprint
 
 LOG = logger("app")
 
-DISK_BYTES_MIN = 16 * 2**20  # below this a write may fail half-way: not ready
 TIDY_SECONDS = 3_600.0
 
 Run = Callable[[Callable[[], Any]], Any]
@@ -173,7 +172,7 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
     app.register_blueprint(admin_blueprint(admin))
-    app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota.stores)))
+    app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota)))
     app.register_blueprint(site_blueprint(settings.www_dir))
     log = RequestLog(settings.access_log)
     _refuse_in_one_way(app, proxies, log)
@@ -258,17 +257,22 @@ def _response(reply: Reply) -> Response:
     return Response(body, status, list(reply.headers))
 
 
-def _checks(stores: Stores) -> dict[str, Callable[[], None]]:
+def _checks(ota: Ota) -> dict[str, Callable[[], None]]:
+    stores = ota.stores
+
     def database() -> None:
         with stores.database.reading() as rows:
             rows.revocations.counter()
 
     def disk() -> None:
-        free = shutil.disk_usage(stores.places.data).free
-        if free < DISK_BYTES_MIN:
+        try:
+            free = shutil.disk_usage(stores.places.data).free
+        except OSError as error:
+            raise Unavailable(f"the data folder cannot be read: {error.strerror}") from error
+        if free < FREE_BYTES_MIN:  # below this a write may fail half-way
             raise DiskFull(f"only {free:,} bytes are free in the data folder")
 
-    return {"database": database, "disk": disk}
+    return {"database": database, "disk": disk, "firmware": ota.collection.folder.check}
 
 
 def _group(name: str | None) -> int | None:

@@ -247,6 +247,12 @@ class Settings:  # pylint: disable=too-many-instance-attributes
                 "database_url must look like postgresql://user:password@host/name"
                 " or sqlite:////folder/ota.sqlite"
             )
+        if self.database_url and self.database_file is None and self.database_url.count("@") > 1:
+            # What stands behind the first would be taken for the host, and shown when it fails.
+            raise Misconfigured(
+                "database_url has more than one @: in the password write %40 for @, %3A for :,"
+                " %2F for / and %25 for %"
+            )
         name = str(self.database_file or "")
         if name.startswith((":", "file:")) or "\0" in name:
             # In memory, each connection and each process would have rows of its own.

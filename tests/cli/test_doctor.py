@@ -2,10 +2,14 @@
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
+
+import pytest
 
 from ota_http_server.domain.esp_sample import esp_application
 from tests.cli.test_token import DEVICE
+from tests.storage.test_mounts import tell
 
 STRONG = "0123456789abcdefGHIJKLMNOPQRSTUVWXYZ-.,:0123456789abcdefGHIJKLMNOPQ"
 AREAS = ["settings", "certificate", "firmware", "audit"]
@@ -43,6 +47,18 @@ def test_plain_http_for_everybody_and_no_tokens_are_dangers(call):
 
 def test_plain_http_on_loopback_is_none(call):
     assert call("doctor", OTA_NO_CERTS="1", OTA_HOST="127.0.0.1").status == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_database_on_a_network_file_system_is_a_danger(call, monkeypatch):
+    tell(monkeypatch, call.folder, "nfs4")
+
+    said = call("doctor", "--json")
+
+    (finding,) = json.loads(said.out)["settings"]
+    assert said.status == 1
+    database = call.folder / "data" / "ota.sqlite"
+    assert finding.startswith(f"the database, {database}, lies on nfs4, a file system that")
 
 
 def test_a_variable_that_is_no_setting_is_found(call):

@@ -14,7 +14,9 @@ DEVICE = "e6f87d77-4216-4be1-ab83-b5fa6792b747"
 
 
 @pytest.fixture
-def mint(call):
+def mint(call, tmp_path):
+    (tmp_path / "www/firmware").mkdir(parents=True)  # as every start leaves it
+
     def minted(*words):
         said = call("token", "mint", "--device", DEVICE, "--project", "lamp", *words)
         assert said.status == 0, said.err

@@ -12,6 +12,8 @@ from tests.running import Server, wait_until
 
 LAMP = esp_application(payload_bytes=200_000)
 NEXT = esp_application(payload_bytes=3_000_000, seed=1)
+BIG = bytes(18 * 2**20)  # of 32 MiB it would leave less than 14
+WORKERS_MAX = 4
 DEVICE = "00000000-0000-4000-8000-000000000007"
 WISH = {"device_id": DEVICE, "project": "lamp"}
 PATH = "/firmware/lamp/lamp.bin"
@@ -84,3 +86,20 @@ def test_on_a_full_disk_no_token_is_promised_and_downloads_go_on(tmp_path, disk)
         [*server.command[:3], "audit", "verify"], cwd=tmp_path, env=server.env, check=False
     )
     assert verdict.returncode == 0
+
+
+def test_an_image_that_leaves_too_little_room_takes_none_from_tokens(tmp_path, disk):
+    with Server(tmp_path, "--ota-audit-log", str(disk / "ota_audit.log")) as server:
+        server.drop("lamp", "lamp.bin", LAMP)
+        token = server.mint("lamp")
+        server.await_served("lamp", "lamp.bin", LAMP, token)
+        server.drop("lamp", "big.bin", BIG)
+        wait_until(lambda: server.get("/firmware/lamp/big.bin", token).status == 507)
+        polls = [server.get("/firmware/lamp/big.bin", token).status for _ in range(20)]
+        minted = [server.admin("/admin/generate_token", WISH).status for _ in range(5)]
+
+        assert polls == [507] * 20
+        assert minted == [200] * 5
+        assert server.get("/readyz").status == 200
+        assert server.get(PATH, token).body == LAMP
+        assert server.log.count("not served: lamp/big.bin") <= WORKERS_MAX

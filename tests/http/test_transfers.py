@@ -3,7 +3,7 @@
 import pytest
 
 from ota_http_server.http.exchange import FilePart
-from ota_http_server.http.transfers import CUT_SECONDS, Transfers
+from ota_http_server.http.transfers import CUT_SECONDS, LINES_A_SECOND_MAX, Transfers
 from ota_http_server.logs import TextLine
 
 SIZE = 1000
@@ -73,3 +73,17 @@ def test_what_was_cut_off_is_told_of_after_a_silence(transfers, image, lines, no
     (line,) = lines()
     assert "download stopped" in line
     assert f"bytes=300 of={SIZE}" in line
+
+
+def test_a_flood_of_downloads_fills_no_log(transfers, image, lines, now):
+    for _ in range(1000):
+        sent(transfers, image, 0, SIZE)
+    transfers.log_the_silent()
+    flood = lines()
+    now[0] += 1
+    sent(transfers, image, 0, SIZE)
+    transfers.log_the_silent()
+
+    assert len(flood) == LINES_A_SECOND_MAX + 1
+    assert f"count={1000 - LINES_A_SECOND_MAX}" in flood[-1]
+    assert [len(lines()), "download finished" in lines()[-1]] == [len(flood) + 1, True]

@@ -41,7 +41,42 @@ def test_a_chore_is_done_again_and_again_and_a_failing_one_disturbs_nobody(backg
 
     assert enough.wait(PATIENCE_SECONDS)
     assert "a failed" in caplog.text
-    assert "b waits: the database is away" in caplog.text
+    assert caplog.text.count("b waits: the database is away") == 1
+
+
+def test_a_chore_that_waits_keeps_no_other_from_its_time(backgrounds):
+    let_go, done = threading.Event(), threading.Semaphore(0)
+    chores = [
+        Chore("sweeping", 0.01, lambda: let_go.wait(PATIENCE_SECONDS)),
+        Chore("refreshing revocations", 0.01, done.release),
+    ]
+    background = Background(chores)
+    backgrounds.append(background)
+    background.ensure_started()
+
+    for _ in range(5):
+        assert done.acquire(timeout=PATIENCE_SECONDS)
+    let_go.set()
+
+
+def test_first_requests_at_the_same_time_start_each_chore_once(backgrounds):
+    begun = threading.Barrier(9)
+    background = Background([Chore("only one", 0.01, lambda: None)])
+    backgrounds.append(background)
+
+    def ask():
+        begun.wait(PATIENCE_SECONDS)
+        background.ensure_started()
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    begun.wait(PATIENCE_SECONDS)
+    for thread in threads:
+        thread.join()
+    names = [thread.name for thread in threading.enumerate()]
+
+    assert names.count("only one") == 1
 
 
 def test_nothing_begins_after_a_stop():

@@ -1,5 +1,6 @@
 """What is dropped into the folder is served; what is half there, or is no plain file, is not."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -7,7 +8,7 @@ import shutil
 import pytest
 
 from ota_http_server.domain.esp_sample import esp_application
-from tests.instance import Clock, Instance
+from tests.instance import DEVICE, Clock, Instance
 
 ESP = esp_application(version="1.4.0", payload_bytes=4096)
 OTHER_ESP = esp_application(version="1.5.0", payload_bytes=4096, seed=1)
@@ -238,13 +239,47 @@ def test_a_file_that_cannot_be_opened_is_not_there(ota, clock, monkeypatch):
     assert status(ota, "lamp.bin") == 404
 
 
-def test_a_folder_that_cannot_be_listed_is_not_there(ota, clock, monkeypatch):
+def test_a_folder_that_cannot_be_listed_is_not_said_to_be_gone(ota, clock, monkeypatch):
     ota.drop("lamp", "lamp.bin", ESP)
     clock.pass_seconds(5)
     monkeypatch.setattr("ota_http_server.storage.folder.os.scandir", denied)
 
-    assert status(ota, "lamp.bin") == 404
-    assert status(ota, "latest") == 404
+    assert status(ota, "lamp.bin") == 503
+    assert status(ota, "latest") == 503
+
+
+def test_while_the_firmware_folder_is_away_nothing_is_said_to_be_gone(ota, clock):
+    ota.drop("lamp", "lamp.bin", ESP)
+    assert status(ota, "lamp.bin") == 200
+    ota.firmware.rename(ota.folder / "away")
+    clock.pass_seconds(1)
+    answers = [status(ota, name) for name in ("lamp.bin", "versions", "latest", "nothing.bin")]
+    ready = ota.get("/readyz")
+    wish = {"device_id": DEVICE, "project": "lamp"}
+    minted = ota.admin("/admin/generate_token", wish)
+    (ota.folder / "away").rename(ota.firmware)
+    clock.pass_seconds(1)
+
+    assert answers == [503] * 4
+    assert (ready.status_code, ready.json["database"]) == (503, "ok")
+    assert "cannot be read" in ready.json["firmware"]
+    assert minted.status_code == 200
+    assert "cannot be read" in minted.json["warning"]
+    assert body(ota) == ESP
+
+
+def test_a_disk_that_fails_while_a_file_is_read_is_no_missing_file(ota, monkeypatch):
+    ota.drop("lamp", "lamp.bin", ESP)
+    with monkeypatch.context() as patched:
+        patched.setattr("ota_http_server.operations.read_file.os.read", failing)
+        failed = status(ota, "lamp.bin")
+
+    assert failed == 503
+    assert body(ota) == ESP
+
+
+def failing(*_args):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 def denied(path, *_args, **_more):
@@ -257,6 +292,21 @@ def test_an_image_beyond_the_limit_is_not_served(tmp_path, clock):
         ota.drop_old("lamp", "fits.bin", bytes(1000))
 
         assert (status(ota, "big.bin"), status(ota, "fits.bin")) == (404, 200)
+
+
+def test_an_image_that_does_not_fit_is_looked_at_again_after_some_seconds(
+    ota, clock, monkeypatch, caplog
+):
+    ota.drop("lamp", "lamp.bin", ESP)
+    monkeypatch.setattr(ota.ota.blobs, "_free_bytes_min", 2**62)
+    refused = [status(ota, "lamp.bin") for _ in range(3)]
+    monkeypatch.setattr(ota.ota.blobs, "_free_bytes_min", 0)
+    soon = status(ota, "lamp.bin")
+    clock.pass_seconds(5.1)
+
+    assert (refused, soon) == ([507] * 3, 507)
+    assert caplog.text.count("not served") == 1
+    assert body(ota) == ESP
 
 
 def test_an_empty_file_is_served_as_it_is(ota):
@@ -294,14 +344,14 @@ def test_a_file_swapped_while_it_is_read_is_not_served_mixed(ota, monkeypatch):
             ota.drop("lamp", "lamp.bin", OTHER_ESP)
         return read(fd, size)
 
-    monkeypatch.setattr("ota_http_server.operations.collect.os.read", swapping)
+    monkeypatch.setattr("ota_http_server.operations.read_file.os.read", swapping)
 
     first = ota.get("/firmware/lamp/lamp.bin")
     assert first.status_code == 404 or first.data == OTHER_ESP
     assert body(ota) == OTHER_ESP
 
 
-def test_the_folder_may_come_later(tmp_path, clock):
+def test_a_project_may_come_later(tmp_path, clock):
     with Instance(tmp_path, clock, no_jwt=True) as ota:
         assert status(ota, "lamp.bin") == 404
         ota.drop("lamp", "lamp.bin", ESP)

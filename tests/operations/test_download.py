@@ -6,6 +6,7 @@ import pytest
 
 from ota_http_server.domain.errors import DiskFull
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.operations.tidy import sweep
 from tests.instance import Clock, Instance
 
 X, Y, Z = (esp_application(payload_bytes=2048 + 512 * seed, seed=seed) for seed in range(3))
@@ -166,6 +167,27 @@ def test_what_nobody_knows_of_a_moment_after_a_replacement_is_refused_and_not_gu
 
     for refused in (early, while_the_writer_waits):
         assert (refused.status_code, "Retry-After" in refused.headers) == (503, True)
+    assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def test_the_middle_of_an_image_that_replaced_none_is_sent_to_whoever_asks(one, other, token):
+    one.drop("lamp", "new.bin", Y)
+
+    for ota in (one, other):
+        answer = ota.get("/firmware/lamp/new.bin", token, Range="bytes=100-")
+        assert (answer.status_code, answer.data) == (206, Y[100:])
+
+
+def test_a_file_that_was_away_for_a_while_may_have_been_begun_too(one, other, token):
+    one.get(PATH, token, Range="bytes=0-99")
+    (one.firmware / "lamp" / "lamp.bin").unlink()
+    one.clock.pass_seconds(1)
+    sweep(one.ota.collection, one.ota.stores.database)
+    one.drop("lamp", "lamp.bin", Y)
+    refused = other.get(PATH, token, Range="bytes=100-")
+    one.settle()
+
+    assert refused.status_code == 503
     assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
 
 

@@ -1,10 +1,12 @@
 """What nothing refers to any more goes; what somebody may still need stays."""
 
+import errno
 import os
 import time
 
 import pytest
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.operations.tidy import sweep, tidy
 from tests.instance import Clock, Instance
@@ -57,6 +59,48 @@ def test_a_sweep_forgets_what_is_gone(ota, clock):
     assert known(ota) == []
 
 
+def test_a_folder_that_was_away_is_as_it_was(ota, clock):
+    ota.drop("lamp", "nightly.bin", Y)
+    swept(ota)
+    with ota.ota.stores.database.reading() as rows:
+        before = list(rows.files.all())
+    away = ota.folder / "away"
+    ota.firmware.rename(away)
+    clock.pass_seconds(1)
+    with pytest.raises(Unavailable):
+        swept(ota)
+    ota.firmware.mkdir()  # the place of a mount, without the mount
+    clock.pass_seconds(1)
+    swept(ota)
+    assert tidied(ota) == 0
+    ota.firmware.rmdir()
+    away.rename(ota.firmware)
+    clock.pass_seconds(1)
+    swept(ota)
+
+    with ota.ota.stores.database.reading() as rows:
+        assert list(rows.files.all()) == before
+
+
+def test_a_project_that_cannot_be_read_stays_known_and_holds_up_no_other(ota, clock, monkeypatch):
+    ota.drop("plug", "plug.bin", Y)
+    swept(ota)
+    (ota.firmware / "plug" / "plug.bin").unlink()
+    clock.pass_seconds(1)
+    scandir = os.scandir
+
+    def failing(path):
+        if str(path).endswith("lamp"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return scandir(path)
+
+    monkeypatch.setattr("ota_http_server.storage.folder.os.scandir", failing)
+    with pytest.raises(Unavailable, match="project lamp"):
+        swept(ota)
+
+    assert known(ota) == [("lamp", "lamp.bin")]
+
+
 def test_an_image_that_a_file_holds_is_kept(ota):
     token = ota.mint("lamp")
     assert ota.get(PATH, token).data == X
@@ -81,13 +125,30 @@ def test_a_replaced_image_is_kept_as_long_as_somebody_may_go_on_with_it(ota, clo
     assert ota.get(PATH, token).data == Y
 
 
+def test_a_replaced_image_is_kept_while_a_beginning_of_it_is_on_its_way(ota, clock):
+    token = ota.mint("lamp", expires_minutes=600)
+    ota.get(PATH, token, Range="bytes=0-9")
+    ota.drop("lamp", "lamp.bin", Y)
+    ota.get("/firmware/lamp/versions", token)
+    removed = tidied(ota)
+    clock.pass_seconds(1800)
+    ota.settle()
+
+    assert removed == 0
+    assert ota.get(PATH, token, Range="bytes=10-").data == X[10:]
+
+
 def test_a_young_blob_without_a_row_is_kept(ota):
     swept(ota)
     (ota.firmware / "lamp" / "lamp.bin").unlink()
     ota.clock.pass_seconds(1)
     swept(ota)
 
-    assert tidy(ota.ota.collection, ota.ota.stores.database) == 0
+    young = tidy(ota.ota.collection, ota.ota.stores.database)
+    for_who_began_it = tidied(ota)
+    ota.clock.pass_seconds(3700)
+
+    assert (young, for_who_began_it) == (0, 0)
     assert tidied(ota) == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_http_server.domain.errors import Forbidden, Refusal, TooMany
+from ota_http_server.domain.errors import DiskFull, Forbidden, Refusal, TooMany
 from ota_http_server.operations import try_admin_secret as trying
 from ota_http_server.operations.slow_guessing import (
     CALM_SECONDS,
@@ -19,7 +19,7 @@ from ota_http_server.operations.slow_guessing import (
 )
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.secret_tries import EVERYWHERE, Record
+from ota_http_server.storage.secret_tries import EVERYWHERE, Record, SecretTries
 
 HERE, NEAR, FAR = "203.0.113.7", "203.0.113.200", "198.51.100.1"
 DAY = 24 * 3600
@@ -182,6 +182,52 @@ def test_blocked_tries_write_nothing(gate, database, monkeypatch):
         assert gate.answer(None, HERE) is Forbidden
 
 
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Where the last row of a wrong try finds no room, nothing of it is kept."""
+
+    def no_room(*_):
+        raise DiskFull("the disk of the database is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SecretTries, "refuse", no_room)
+        yield patch
+
+
+def test_guessing_is_slow_where_failures_cannot_be_written(gate, full_disk, clock):
+    gate.admit("right", HERE)  # from a known network the right secret passes without writing
+    gate.looked_at = 0
+    answers = [gate.answer("wrong", HERE) for _ in range(200)]
+    with pytest.raises(TooMany):
+        gate.admit("right", HERE)
+    clock.pass_seconds(1)
+    later = [gate.answer("wrong", HERE) for _ in range(2)]
+
+    assert (gate.looked_at, set(answers[:6]), set(answers[6:])) == (7, {DiskFull}, {TooMany})
+    assert later == [DiskFull, TooMany]
+
+
+def test_guesses_at_once_are_slow_where_failures_cannot_be_written(gate, full_disk):
+    gate.admit("right", HERE)
+    gate.looked_at = 0
+    gate._known_wait = lambda _network: 0  # all of them came before the first was judged
+
+    for _ in range(50):
+        gate.answer("wrong", HERE)
+
+    assert gate.looked_at == 6
+
+
+def test_failures_that_could_not_be_written_are_told_of_later(gate, full_disk, database):
+    gate.admit("right", HERE)
+    gate.answer("wrong", HERE)
+    full_disk.undo()
+
+    gate.gather(all_minutes=True)
+
+    assert told(database) == [("admin_refused", {"IP": HERE, "count": 1})]
+
+
 def test_refusals_of_a_finished_minute_become_one_event_an_address(gate, database, clock):
     waits_until_blocked(gate)
     for _ in range(4):
@@ -207,6 +253,33 @@ def test_at_the_end_the_running_minute_is_told_of_too(gate, database):
     gate.gather(all_minutes=True)
 
     assert told(database) == [("admin_refused", {"IP": HERE, "count": 1})]
+
+
+def test_a_try_and_a_gathering_that_meet_never_wait_for_each_other(
+    database_url, clock, monkeypatch
+):
+    databases = [Database(database_url, clock=clock) for _ in range(2)]
+    trier, gatherer = (Gate(database, clock) for database in databases)
+    trier.answer("wrong", HERE)
+    clock.pass_seconds(2 * DAY)  # so that there is something to forget: the very same rows
+    gatherer.answer(None, HERE)
+    trying_it = threading.Thread(target=lambda: trier.answer("wrong", HERE))
+    gathered, gatherings = SecretTries.gathered, []
+
+    def slowly(*asked):
+        gatherings.append(gathered(*asked))
+        if len(gatherings) == 1:
+            trying_it.start()
+            trying_it.join(0.5)  # by then it waits for these refusals
+        return gatherings[-1]
+
+    monkeypatch.setattr(SecretTries, "gathered", slowly)
+    gatherer.gather(all_minutes=True)
+    trying_it.join()
+
+    assert (len(gatherings), trier.looked_at) == (1, 2)  # none was taken back and done again
+    for database in databases:
+        database.close()
 
 
 def test_all_processes_together_tell_of_each_refusal_once(database_url, clock):

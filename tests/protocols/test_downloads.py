@@ -170,6 +170,14 @@ def test_an_immutable_url_is_spelled_in_one_way(ota, token, digest):
     assert ota.get(f"/firmware/lamp/{digest}/lamp-1.4.0.bin", token).status_code == 404
 
 
+def test_the_newest_image_is_sought_once_for_a_listing(ota, token, monkeypatch):
+    monkeypatch.setattr(ota.ota.collection, "_monotonic", lambda: 1e9)
+    first = ota.get("/firmware/lamp/latest", token).json
+    monkeypatch.setattr("ota_http_server.operations.describe_project.latest", None)
+
+    assert ota.get("/firmware/lamp/latest", token).json == first
+
+
 def test_a_project_without_versions_says_so(ota):
     ota.drop_old("bare", "image.dat", OPAQUE)
     token = ota.mint("bare")

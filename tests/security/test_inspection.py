@@ -1,3 +1,4 @@
+import os
 import ssl
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -194,7 +195,18 @@ def test_a_key_that_every_user_can_read_is_a_warning(files):
     assert line.startswith(f"{files.server_key} can be read by every user")
 
 
-def test_a_key_that_a_group_can_read_is_a_choice(files):
-    files.server_key.chmod(0o640)
+@pytest.mark.skipif(os.name == "nt", reason="modes of files mean little there")
+@pytest.mark.parametrize("mode", [0o666, 0o602])
+def test_a_key_that_every_user_can_change_is_refused(files, mode):
+    files.server_key.chmod(mode)
+
+    assert refusal(files.server_cert, files.server_key) == (
+        f"{files.server_key}: every user of this machine may change it; mend it with:"
+        f" chmod 600 {files.server_key}"
+    )
+
+
+def test_a_key_that_a_group_can_use_is_a_choice(files):
+    files.server_key.chmod(0o660)
 
     assert warnings(inspect_pair(files.server_cert, files.server_key, NOW)) == []

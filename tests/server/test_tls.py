@@ -85,9 +85,9 @@ def test_old_versions_are_refused(server, pair):
 
 def test_a_refused_upload_can_read_the_answer(server, pair):
     running = server(**pair)
-    head = b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+    head = b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n\r\n"
 
-    assert running.talk(head + bytes(200_000)).endswith(b"hello")
+    assert running.talk(head + bytes(900_000)).endswith(b"hello")
 
 
 def test_the_end_of_a_connection_is_said_so_that_nobody_can_fake_it(server, pair):

@@ -13,19 +13,34 @@ from tests.server.running import ROOT, Running, end, free_port, wait_until
 
 SCRIPT = """
 import sys
+from ota_http_server.server import windows
 from ota_http_server.server.options import Hooks, ServerOptions
-from ota_http_server.server.windows import serve_waitress
 
-def make(process):
-    def app(environ, start):
-        value = process.in_writer(lambda: process.in_thread(lambda: "hello"))
+class App:
+    def __init__(self, process):
+        self.process = process
+
+    def __call__(self, environ, start):
+        value = self.process.in_writer(lambda: self.process.in_thread(lambda: "hello"))
         start("200 OK", [("Content-Length", "5")])
         return [value.encode()]
-    return app
 
-hooks = Hooks(started=lambda: print("started", flush=True), stopped=lambda: print("stopped"))
+    def close(self):
+        said = self.process.in_writer(lambda: "stopping" if self.process.stopping() else "serving")
+        print("closed while", said)
+        raise ValueError("it could not write")
+
+def say(word):
+    return lambda: print(word, flush=True)
+
+def tick():
+    print("tick", flush=True)
+    raise ValueError("it could not do it")
+
+windows.TICK_SECONDS = 0.1
+hooks = Hooks(started=say("started"), tick=tick, stopped=say("stopped"))
 options = ServerOptions(host="127.0.0.1", port=int(sys.argv[1]), workers=1)
-sys.exit(serve_waitress(make, options, hooks))
+sys.exit(windows.serve_waitress(App, options, hooks))
 """
 
 
@@ -55,6 +70,23 @@ def test_ctrl_c_ends_it_with_success(waitress: Running):
 
     assert waitress.process.returncode == 0
     assert "stopped" in waitress.log
+
+
+def test_the_application_ends_before_the_stop_is_told_even_if_it_fails(waitress: Running):
+    end(waitress)
+
+    lines = [
+        line for line in waitress.log.splitlines() if line in ("stopped", "closed while stopping")
+    ]
+    assert lines == ["closed while stopping", "stopped"]
+    assert "the application did not end as it should" in waitress.log
+
+
+def test_the_regular_work_goes_on_after_it_failed(waitress: Running):
+    wait_until(lambda: waitress.log.count("tick") > 2, "the third tick")
+
+    assert waitress.get("/").endswith(b"hello")
+    assert waitress.log.count("stopped") == 0
 
 
 def test_tls_is_the_proxys_business_there(tmp_path: Path):

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import time
 
 import pytest
@@ -64,6 +65,17 @@ def test_the_same_bytes_again_are_the_same_blob(blobs, tmp_path):
     kept(blobs, CONTENT)
 
     assert files(tmp_path) == [blobs.path(DIGEST)]
+
+
+def test_what_would_not_leave_enough_room_is_refused_before_a_byte_is_written(tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    blobs = Blobs(tmp_path / "blobs", free_bytes_min=free // 2)
+
+    with pytest.raises(DiskFull, match="no room"), blobs.receiving(free, free):
+        raise AssertionError("nothing may be received")
+    with blobs.receiving(free, 1) as partial:
+        assert partial.size == 0
+    assert not files(tmp_path)
 
 
 def test_what_is_not_kept_leaves_nothing(blobs, tmp_path):

@@ -99,3 +99,14 @@ def test_old_beginnings_are_forgotten(rows):
 
     assert kept is not None
     assert begun(rows) is None
+
+
+def test_what_a_name_held_before_is_nobodys_beginning_and_keeps_its_bytes_as_long(rows):
+    rows.change(lambda tx: tx.downloads.end("lamp", "lamp.bin", A, 1000))
+    ended = read(rows, lambda tx: tx.downloads.has_ended("lamp", "lamp.bin"))
+    other_name = read(rows, lambda tx: tx.downloads.has_ended("lamp", "other.bin"))
+    needed = read(rows, lambda tx: tx.downloads.digests())
+    rows.change(lambda tx: tx.downloads.forget(before_ms=1001))
+
+    assert (ended, other_name, needed, begun(rows)) == (True, False, {A}, None)
+    assert not read(rows, lambda tx: tx.downloads.has_ended("lamp", "lamp.bin"))

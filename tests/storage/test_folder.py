@@ -1,5 +1,6 @@
 """The firmware folder: plain files only, and no way out of it."""
 
+import errno
 import os
 import string
 
@@ -7,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.storage.folder import Folder, counts
 
 
@@ -73,9 +75,30 @@ def test_linked_projects_and_files_are_no_projects(folder, tmp_path):
         assert folder.names(project) is None
 
 
-def test_there_may_be_no_folder_at_all(tmp_path):
-    assert Folder(tmp_path / "nowhere").projects() == []
-    assert Folder(tmp_path / "nowhere").names("lamp") is None
+def asked_in_every_way(folder):
+    yield folder.check
+    yield folder.projects
+    yield lambda: folder.names("lamp")
+    yield lambda: folder.look("lamp", "lamp.bin")
+
+
+def test_a_folder_that_is_away_says_nothing_of_what_it_holds(tmp_path):
+    for ask in asked_in_every_way(Folder(tmp_path / "nowhere")):
+        with pytest.raises(Unavailable, match="cannot be read"):
+            ask()
+
+
+def test_a_disk_that_fails_is_no_empty_folder(folder, monkeypatch):
+    laid(folder)
+    for call in ("scandir", "lstat"):
+        monkeypatch.setattr(f"ota_http_server.storage.folder.os.{call}", failing)
+    for ask in asked_in_every_way(folder):
+        with pytest.raises(Unavailable, match="Input/output"):
+            ask()
+
+
+def failing(*_args):
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import threading
 
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.revocations import Snapshot
+from ota_http_server.storage.revocations import LIFE_SECONDS_MAX, Snapshot
 
 DEVICE = "e6f87d77-4216-4be1-ab83-b5fa6792b747"
 
@@ -52,6 +52,17 @@ def test_a_revoked_token_is_kept_for_the_longest_time_asked_for(database):
     database.change(lambda tx: tx.revocations.forget_expired(10))
 
     assert ({"jti:a"}, frozenset()) == (kept, snapshot(database).tokens)
+
+
+def test_a_devices_revocation_is_kept_as_long_as_a_token_can_live(database):
+    database.change(lambda tx: tx.revocations.revoke_device(DEVICE, at=5))
+
+    database.change(lambda tx: tx.revocations.forget_expired(5 + LIFE_SECONDS_MAX))
+    kept = snapshot(database)
+    database.change(lambda tx: tx.revocations.forget_expired(6 + LIFE_SECONDS_MAX))
+
+    assert (kept.devices, snapshot(database).devices) == ({DEVICE: 5}, {})
+    assert kept.counter == snapshot(database).counter
 
 
 def test_forgetting_expired_tokens_is_no_news(database):

@@ -53,6 +53,7 @@ def _settings(settings: Settings) -> list[str]:
         tokens_off=settings.no_jwt,
         plain_http=settings.no_certs,
         public=is_public(settings.host),
+        database_file=settings.database_file,
     )
 
 
@@ -72,6 +73,8 @@ def _certificate(settings: Settings) -> list[str]:
 
 
 def _firmware(settings: Settings) -> list[str]:
+    if not settings.firmware_path.exists():
+        return []  # the first start makes it
     collection = open_ota(settings).collection
     findings = []
     for project in collection.folder.projects():

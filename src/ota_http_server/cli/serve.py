@@ -179,6 +179,7 @@ def _warn(settings: Settings, stores: "Stores") -> None:
         tokens_off=settings.no_jwt,
         plain_http=settings.no_certs,
         public=is_public(settings.host),
+        database_file=settings.database_file,
     ):
         LOG.warning("%s", warning)
     if settings.jwt_secret is None:

@@ -8,6 +8,7 @@ kernel do the copying.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,7 @@ CONNECTION = "ota_http_server.connection"
 
 REASONS = {
     200: "OK",
-    204: "No Content",
     206: "Partial Content",
-    302: "Found",
     304: "Not Modified",
     400: "Bad Request",
     401: "Unauthorized",
@@ -42,6 +41,12 @@ REASONS = {
 }
 
 
+@lru_cache(maxsize=256)
+def _environ_key(name: str) -> str:
+    """The CGI name of a header; which ones are asked for stands in our code, so they are few."""
+    return "HTTP_" + name.upper().replace("-", "_")
+
+
 class Request:
     """One request as the dialects see it."""
 
@@ -60,7 +65,7 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """A header by its name in any case; repeated ones are joined as WSGI joins them."""
-        value = self.environ.get("HTTP_" + name.upper().replace("-", "_"))
+        value = self.environ.get(_environ_key(name))
         return value if value is None else str(value)
 
     def trust_connection(self) -> None:

@@ -167,9 +167,6 @@ class Span:
     def tell(self) -> int:
         return self._file.tell()
 
-    def seekable(self) -> bool:
-        return False
-
     def read(self, size: int = -1) -> bytes:
         block = self._file.read(self._left if size < 0 else min(size, self._left))
         self._left -= len(block)

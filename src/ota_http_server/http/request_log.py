@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ota_http_server.http.line_pace import LinePace
 from ota_http_server.logs import logger, say
 
 LOG = logger("request")
@@ -26,31 +27,19 @@ class RequestLog:
     def __init__(self, mode: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._answers = mode == "all"
         self._refusals = mode != "off"
-        self._monotonic = monotonic
-        self._second = 0
-        self._lines = 0
-        self._left_out = 0
+        self._pace = LinePace(REFUSALS_A_SECOND_MAX, monotonic=monotonic)
 
     def answered(self, environ: dict[str, Any], address: str, status: int) -> None:
         if self._answers:
             _line("request", environ, address, status, None)
 
     def refused(self, environ: dict[str, Any], address: str, status: int, reason: str) -> None:
-        if not self._refusals:
-            return
-        second = int(self._monotonic())
-        if second != self._second:
-            self._second, self._lines = second, 0
-        self._lines += 1
-        if self._lines > REFUSALS_A_SECOND_MAX:
-            self._left_out += 1
-        else:
+        if self._refusals and self._pace.allows():
             _line("refused", environ, address, status, reason)
 
     def tell_of_the_rest(self) -> None:
         """Logs how many refusals had no line; called by the background."""
-        left_out, self._left_out = self._left_out, 0
-        if left_out:
+        if left_out := self._pace.left_out():
             say(LOG, logging.WARNING, "more requests were refused", count=left_out)
 
 

@@ -1,7 +1,9 @@
 """Who sends the bytes of an image, and what became of them.
 
 A download in a hundred ranges is one download: what arrives of one image at one address is
-summed up and logged once, when it is complete or when nothing came for a minute.
+summed up and logged once, when it is complete or when nothing came for a minute. A board in a
+loop, or one with a tiny image, could fill the disk all the same: beyond some lines a second the
+rest is counted and told of in one line.
 """
 
 import logging
@@ -13,11 +15,13 @@ from threading import Lock
 from typing import Any, Protocol
 
 from ota_http_server.http.exchange import FilePart
+from ota_http_server.http.line_pace import LinePace
 from ota_http_server.logs import logger, say
 
 LOG = logger("download")
 
 CUT_SECONDS = 60.0  # nothing for so long: the board gave up, or will begin anew
+LINES_A_SECOND_MAX = 20  # of one process: more than a million downloads a day
 RUNNING_MAX = 20_000  # downloads watched at a time, some 300 bytes each
 
 
@@ -53,6 +57,7 @@ class Transfers:
         self._monotonic = monotonic
         self._running: dict[tuple[str, str], _Running] = {}
         self._turn = Lock()
+        self._pace = LinePace(LINES_A_SECOND_MAX, monotonic=monotonic)
 
     def by_proxy(self, part: FilePart, environ: dict[str, Any]) -> tuple[str, str] | None:
         """The header that lets the proxy send a whole file; None if we send it ourselves.
@@ -92,7 +97,10 @@ class Transfers:
         self._log("download finished", key, running)
 
     def log_the_silent(self) -> None:
-        """Logs downloads of which nothing came for a while; called by the background."""
+        """Logs downloads of which nothing came for a while, and how many had no line of their own.
+
+        Called by the background.
+        """
         now = self._monotonic()
         with self._turn:
             silent = {k: r for k, r in self._running.items() if now - r.last > CUT_SECONDS}
@@ -100,8 +108,13 @@ class Transfers:
                 del self._running[key]
         for key, running in silent.items():
             self._log("download stopped", key, running)
+        if left_out := self._pace.left_out():
+            say(LOG, logging.INFO, "more downloads ended", count=left_out)
 
     def _log(self, event: str, key: tuple[str, str], running: _Running) -> None:
+        if not self._pace.allows():
+            return
+        # Until the kernel had the last byte: the end of a small image may still be on its way.
         seconds = max(running.last - running.began, 0.001)
         say(
             LOG,

@@ -58,16 +58,20 @@ class Background:
         self._ended.set()
 
     def _run(self, chore: Chore, ended: threading.Event) -> None:
-        wait_seconds = min(FIRST_SECONDS, chore.every_seconds)
+        wait_seconds, told = min(FIRST_SECONDS, chore.every_seconds), ""
         while not ended.wait(wait_seconds) and not self._stopped:
-            self._do(chore)
+            told = self._do(chore, told)
             wait_seconds = chore.every_seconds
 
-    def _do(self, chore: Chore) -> None:
+    def _do(self, chore: Chore, told: str) -> str:
+        """What keeps it waiting, said once for as long as it stays the same; "" if it was done."""
         try:
             chore.work()
         except Refusal as refusal:
-            LOG.warning("%s waits: %s", chore.name, refusal.detail)
+            if refusal.detail != told:
+                LOG.warning("%s waits: %s", chore.name, refusal.detail)
+            return refusal.detail
         except Exception:  # pylint: disable=broad-exception-caught
             # The thread must outlive a mistake in one chore; the log has the whole of it.
             LOG.exception("%s failed", chore.name)
+        return ""

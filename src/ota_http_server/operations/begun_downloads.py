@@ -3,9 +3,9 @@
 Beginnings are gathered in memory and written a few times a second, so that the other instances
 know them and no download waits for the disk. Two moments cannot wait for the batch, because a
 board would be given pieces of two images: when a credential that began another image begins
-anew, the row is written before the answer; and when somebody goes on with an image that came a
-moment ago and nobody knows what he began, another instance may be about to write it: he is asked
-to come again.
+anew, the row is written before the answer; and when somebody goes on with an image that replaced
+another one a moment ago and nobody knows what he began, another instance may be about to write
+it: he is asked to come again.
 """
 
 import time
@@ -78,11 +78,11 @@ class BegunDownloads:
         if known and known.sha256 == sha256 and known.at_ms > (collected_at + 1) * 1000:
             return None  # since then nobody can have begun another one; on the hot path
         begun = self._latest(key)
-        if begun is None and now - collected_at <= SETTLING_SECONDS:
+        if begun is None and now - collected_at <= SETTLING_SECONDS and self._is_replaced(key):
             self._pause(2 * WRITE_SECONDS)
             begun = self._latest(key)
             if begun is None:
-                raise Unavailable("the file came a moment ago, and what you began is not known yet")
+                raise Unavailable("the file was replaced just now; try again in a moment")
         return self._still_counting(begun, now)
 
     def begun_lately(self, key: Key) -> Beginning | None:
@@ -115,6 +115,11 @@ class BegunDownloads:
         if row is None or memory is None:
             return row or memory
         return row if row.at_ms > memory.at_ms else memory
+
+    def _is_replaced(self, key: Key) -> bool:
+        """Whether the name held another image before, which somebody may have begun."""
+        with self._database.reading() as rows:
+            return rows.downloads.has_ended(key[1], key[2])
 
     def _supersedes(self, beginning: Beginning) -> bool:
         """Whether the others believe that this credential is busy with another image."""

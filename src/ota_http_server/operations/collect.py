@@ -1,35 +1,42 @@
 """Collecting: what lies in the firmware folder is read whole, checked, copied and known.
 
 A name leads to bytes through its look: as long as inode, size and times are what they were when
-the file was read, the image is the one that was read. A file that is still being copied is not
-served: an image that knows its length waits until it is whole, any other until it stood still
-for a second.
+the file was read, the image is the one that was read. Of several processes that find a new file
+one reads it, and the others find what it wrote down.
 """
 
-import os
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from ota_http_server.domain.errors import NotFound, Refusal, TooLarge, Unfit
-from ota_http_server.domain.image import HEAD_BYTES, Damaged, ImageFacts, read_image, recognised
+from ota_http_server.domain.errors import (
+    DiskFull,
+    NotFound,
+    Refusal,
+    TooLarge,
+    Unavailable,
+    Unfit,
+)
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
-from ota_http_server.storage.blobs import BLOCK_BYTES, Blobs, Partial
+from ota_http_server.operations.read_file import REMEMBERED_MAX, FileReader
+from ota_http_server.operations.reading_turns import ReadingTurns
+from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.files import File, Look
-from ota_http_server.storage.folder import Folder, counts, look_of
+from ota_http_server.storage.folder import Folder, counts
 from ota_http_server.storage.images import Image
 from ota_http_server.storage.transaction import Writing
 
 LOG = logger("collect")
 
-STILL_SECONDS = 1.0  # an opaque file that did not change for so long is whole
 LISTING_SECONDS = 0.5  # how long a listing of a folder is believed
 FILES_A_TURN = 100  # files looked at without a pause, half a millisecond's work
-REMEMBERED_MAX = 10_000  # names; a few hundred bytes each
+ROOM_SECONDS = 5.0  # how long a disk without room is believed to have none
+BEING_READ_SECONDS = 1.0  # how long those who come after one that waited are not let wait again
 
 InThread = Callable[[Callable[[], Any]], Any]
 
@@ -54,6 +61,12 @@ class _Refused:
 
     look: Look
     refusal: Refusal
+    until: float
+    """By the monotonic clock; infinite for what only another file can mend."""
+
+
+class _BeingRead(Unavailable):
+    """Another process has the turn."""
 
 
 class Collection:
@@ -73,13 +86,15 @@ class Collection:
         self.folder = folder
         self.blobs = blobs
         self._database = database
-        self._image_bytes_max = image_bytes_max
+        self._reader = FileReader(
+            folder, blobs, image_bytes_max=image_bytes_max, monotonic=monotonic, wall=wall
+        )
+        self._reading = ReadingTurns(blobs, monotonic=monotonic)
         self._in_thread = in_thread
         self._monotonic = monotonic
         self._wall = wall
         self._known: Bounded[tuple[str, str], tuple[Look, Collected]] = Bounded(REMEMBERED_MAX)
         self._refused: Bounded[tuple[str, str], _Refused] = Bounded(REMEMBERED_MAX)
-        self._first_looks: Bounded[tuple[str, str], tuple[Look, float]] = Bounded(REMEMBERED_MAX)
         self._listings: Bounded[str, tuple[float, dict[str, Look]]] = Bounded(1_000)
         self._found: Bounded[str, tuple[dict[str, Look], list[Collected]]] = Bounded(1_000)
         self._turns: Bounded[tuple[str, str], Lock] = Bounded(REMEMBERED_MAX)
@@ -87,7 +102,8 @@ class Collection:
     def find(self, project: str, name: str) -> Collected:
         """What the name holds now, read and checked if it is new or changed. On the hot path.
 
-        Raises `NotFound` if there is nothing (or nothing whole) and `Unfit` for a damaged image.
+        Raises `NotFound` if there is nothing (or nothing whole), `Unfit` for a damaged image, and
+        `Unavailable` while the firmware folder is away or another process reads the file.
         """
         look = self.folder.look(project, name) if counts(name) else None
         if look is None:
@@ -147,23 +163,30 @@ class Collection:
 
     def _collect(self, project: str, name: str, look: Look) -> Collected:
         key = (project, name)
-        refused = self._refused.get(key)
-        if refused is not None and refused.look == look and not self._may_change(refused):
-            raise refused.refusal
+        self._refuse_again(key, look)
         turn = self._turns.get(key) or self._turns.put(key, Lock())
         with turn:
+            self._refuse_again(key, look)
             known = self._known.get(key)
             if known is not None and known[0] == look and self._holds(known[1].image):
                 return known[1]
             try:
-                collected = self._known_row(project, name, look) or self._kept(
-                    project, name, look, self._in_thread(lambda: self._read(project, name, look))
-                )
+                collected = self._known_row(project, name, look) or self._read(project, name, look)
             except Refusal as refusal:
                 self._note_refusal(project, name, look, refusal)
                 raise
         self._known.put(key, (look, collected))
         return collected
+
+    def _read(self, project: str, name: str, look: Look) -> Collected:
+        """Reads the file, or takes what another process found in it meanwhile."""
+        with self._reading.turn(f"{project}/{name}", look) as is_ours:
+            if collected := self._known_row(project, name, look):
+                return collected
+            if not is_ours:
+                raise _BeingRead(f"{name} is being read; try again in a moment")
+            image = self._in_thread(lambda: self._reader.read(project, name, look))
+            return self._kept(project, name, look, image)
 
     def _known_row(self, project: str, name: str, look: Look) -> Collected | None:
         """Another process, or this one before a restart, may have read the very same file."""
@@ -187,78 +210,38 @@ class Collection:
 
         def keep(tx: Writing) -> Collected:
             tx.images.add(image, tx.second)
+            before = tx.files.get(project, name)
+            if before is not None and before.sha256 != image.sha256:
+                tx.downloads.end(project, name, before.sha256, tx.second * 1000)
             file = tx.files.put(project, name, image.sha256, look, tx.second)
             return self._collected(file, image)
 
         return self._database.change(keep)
 
-    def _read(self, project: str, name: str, look: Look) -> Image:
-        if look.size > self._image_bytes_max:
-            raise TooLarge(f"{name} has {look.size:,} bytes, more than {self._image_bytes_max:,}")
-        try:
-            with self.folder.open(project, name) as source:
-                image = self._copy(source, name, look, still=self._is_still(project, name, look))
-        except OSError as error:
-            raise NotFound(f"{name} cannot be read: {error.strerror or error}") from error
-        if self.folder.look(project, name) != look:
-            raise NotFound(f"{name} is still being written; try again in a moment")
-        return image
-
-    def _copy(self, source: int, name: str, look: Look, *, still: bool) -> Image:
-        if look_of(os.fstat(source)) != look:
-            raise NotFound(f"{name} is still being written; try again in a moment")
-        head = os.read(source, HEAD_BYTES)
-        if not still and not recognised(head):
-            raise NotFound(f"{name} changed a moment ago; it is served once it stood still")
-        with self.blobs.receiving(self._image_bytes_max) as partial:
-            block = head
-            while block:
-                partial.write(block)
-                block = os.read(source, BLOCK_BYTES)
-            facts = self._facts(partial, name, still=still)
-            blob = self.blobs.keep(partial)
-        return Image(
-            sha256=blob.sha256,
-            size=blob.size,
-            md5=blob.md5,
-            format=facts.format,
-            version=facts.version,
-            project=facts.project,
-            header=facts.header,
-        )
-
-    def _facts(self, partial: Partial, name: str, *, still: bool) -> ImageFacts:
-        try:
-            facts = read_image(partial)
-        except Damaged as error:
-            if still:
-                raise
-            # It may be one that is being copied into a file of its full length.
-            raise NotFound(f"{name} is still being copied: {error.detail}") from error
-        if not still and facts.length != partial.size:
-            # Whole by its header, but a signature may follow, and its end is not known.
-            raise NotFound(f"{name} changed a moment ago; it is served once it stood still")
-        return facts
-
     def _holds(self, image: Image) -> bool:
         return self.blobs.holds(image.sha256, image.size)
 
-    def _is_still(self, project: str, name: str, look: Look) -> bool:
-        """Unchanged for a second, by the file's own times or, if those lie, by our own watch."""
-        changed = max(look.mtime_ns, look.ctime_ns) / 1e9
-        if 0 <= changed <= self._wall() - STILL_SECONDS:
-            return True
-        first = self._first_looks.get((project, name))
-        if first is None or first[0] != look:
-            self._first_looks.put((project, name), (look, self._monotonic()))
-            return False
-        return self._monotonic() - first[1] >= STILL_SECONDS
-
-    def _may_change(self, refused: _Refused) -> bool:
-        """A file refused for being young, or for what the disk said, gets another look."""
-        return not isinstance(refused.refusal, Unfit | TooLarge)
+    def _refuse_again(self, key: tuple[str, str], look: Look) -> None:
+        """Raises what was found out about this very file, as long as that counts."""
+        refused = self._refused.get(key)
+        if refused is not None and refused.look == look and self._monotonic() < refused.until:
+            raise refused.refusal
 
     def _note_refusal(self, project: str, name: str, look: Look, refusal: Refusal) -> None:
-        if isinstance(refusal, Unfit | TooLarge):  # found once for a look, so logged once
+        seconds = _seconds_that_it_counts(refusal)
+        if not seconds:  # a young file, or a database that is away: looked at again each time
+            return
+        before = self._refused.get((project, name))
+        is_new = before is None or before.look != look or type(before.refusal) is not type(refusal)
+        if is_new and not isinstance(refusal, _BeingRead):
             LOG.warning("not served: %s/%s: %s", project, name, refusal.detail)
-        self._refused.put((project, name), _Refused(look, refusal))
+        until = self._monotonic() + seconds
+        self._refused.put((project, name), _Refused(look, refusal, until))
+
+
+def _seconds_that_it_counts(refusal: Refusal) -> float:
+    if isinstance(refusal, Unfit | TooLarge):
+        return math.inf
+    if isinstance(refusal, DiskFull):
+        return ROOM_SECONDS
+    return BEING_READ_SECONDS if isinstance(refusal, _BeingRead) else 0.0

@@ -24,6 +24,7 @@ class DescribeProject:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._versions: Bounded[str, tuple[list[Collected], list[str]]] = Bounded(1_000)
+        self._newest: Bounded[str, tuple[list[Collected], Newest | None]] = Bounded(1_000)
 
     def versions(self, caller: Identity, project: str) -> list[str]:
         """Distinct versions, ascending; files without one are served but not listed."""
@@ -36,16 +37,25 @@ class DescribeProject:
     def newest(self, caller: Identity, project: str) -> Newest:
         """The newest image; `NotFound` if no file of the project has a version."""
         collected = self._collected(caller, project)
-        listed = latest(_seen(collected))
-        if listed is None:
+        known = self._newest.get(project)
+        if known is None or known[0] is not collected:
+            known = self._newest.put(project, (collected, _newest(collected)))
+        if known[1] is None:
             raise NotFound(f"{project} has no image with a version")
-        return Newest(next(one for one in collected if one.name == listed.name), listed)
+        return known[1]
 
     def _collected(self, caller: Identity, project: str) -> list[Collected]:
         collected = self._collection.all_of(project) if caller.may_see(project) else None
         if collected is None:
             raise NotFound(NO_SUCH_PROJECT)
         return collected
+
+
+def _newest(collected: list[Collected]) -> Newest | None:
+    listed = latest(_seen(collected))
+    if listed is None:
+        return None
+    return Newest(next(one for one in collected if one.name == listed.name), listed)
 
 
 def _seen(collected: list[Collected]) -> list[Seen]:

@@ -1,12 +1,13 @@
 """Minting: a short-lived token for one device and one project, written down before it is given."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ota_http_server.domain.errors import Invalid
+from ota_http_server.domain.errors import Conflict, Invalid, Unavailable
 from ota_http_server.domain.identity import canonical_device_id, project_name
 from ota_http_server.domain.operator import Operator
 from ota_http_server.operations.collect import Collection
+from ota_http_server.security.claims import CLOCK_SKEW_SECONDS_MAX
 from ota_http_server.security.tokens import Tokens
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
@@ -58,7 +59,7 @@ class TokenWish:
 class Minted:
     """A token, its claims, and what the caller should know."""
 
-    token: str
+    token: str = field(repr=False)
     payload: dict[str, object]
     expires_at: datetime
     warning: str | None
@@ -76,14 +77,13 @@ class MintToken:
         self._url_prefix = url_prefix
 
     def __call__(self, operator: Operator, wish: TokenWish) -> Minted:
-        """Mints, and writes the event in one transaction: no token without its row."""
+        """Mints, and writes the event in one transaction: no token without its row.
+
+        Raises `Conflict` if the device is revoked up to a moment that is still to come.
+        """
 
         def minted(tx: Writing) -> tuple[str, dict[str, object], int]:
-            issued_at = tx.second
-            revoked_at = tx.revocations.device_revoked_at(wish.device_id)
-            if revoked_at is not None and revoked_at >= issued_at:
-                # The revocation covers its whole second; this token is meant to live.
-                issued_at = revoked_at + 1
+            issued_at = _issued_at(tx, wish.device_id)
             expires_at = issued_at + wish.lifetime_minutes * 60
             token, payload = self._tokens.mint(
                 wish.device_id,
@@ -107,10 +107,13 @@ class MintToken:
         return Minted(token, payload, datetime.fromtimestamp(expires_at, UTC), warning)
 
     def _warning(self, project: str, token: str) -> str | None:
-        names = self._collection.names(project)
-        said = []
-        if names is None:
-            said.append(f"there is no folder for project {project} yet")
+        said, names = [], None
+        try:
+            names = self._collection.names(project)
+            if names is None:
+                said.append(f"there is no folder for project {project} yet")
+        except Unavailable as away:  # the token is written down and good all the same
+            said.append(away.detail)
         longest = max(map(len, names or ()), default=USUAL_FILE_CHARACTERS)
         path = len(f"{self._url_prefix}{project}/?token={token}") + longest
         if len(token) > BEARER_CHARACTERS_MAX:
@@ -125,6 +128,23 @@ class MintToken:
                 " or send the token as a Bearer header"
             )
         return "; ".join(said) or None
+
+
+def _issued_at(tx: Writing, device_id: str) -> int:
+    """Now, or after the last second that the device's revocation covers."""
+    revoked_at = tx.revocations.device_revoked_at(device_id)
+    if revoked_at is None or revoked_at < tx.second:
+        return tx.second
+    issued_at = revoked_at + 1
+    if issued_at > tx.second + CLOCK_SKEW_SECONDS_MAX:
+        # Such a token would be refused as issued in the future, on every instance.
+        until = datetime.fromtimestamp(revoked_at, UTC).isoformat()
+        raise Conflict(
+            f"device {device_id} is revoked up to {until}, which is still to come: a clock was"
+            " wrong then, or is now. No token can hold before; the page on revoking tells how to"
+            " lift it"
+        )
+    return issued_at
 
 
 def _minutes(value: object, most: int) -> int:

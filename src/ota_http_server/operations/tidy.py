@@ -2,6 +2,7 @@
 
 import time
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.operations.begun_downloads import RESUME_SECONDS_MAX
 from ota_http_server.operations.collect import Collection
 from ota_http_server.storage.database import Database
@@ -12,22 +13,41 @@ BLOB_SECONDS_MIN = 3_600
 
 
 def sweep(collection: Collection, database: Database) -> None:
-    """Reads every new or changed file, and forgets the rows of files that are gone."""
-    present = {}
+    """Reads every new or changed file, and forgets the rows of files that are gone.
+
+    Raises `Unavailable` if the folder, or one of a project, cannot be read; what it held stays
+    known: it may come back, and its images are still good.
+    """
+    present: dict[str, set[str]] = {}
+    away: dict[str, Unavailable] = {}
     for project in collection.folder.projects():
-        present[project] = set(collection.names(project) or ())
-        collection.all_of(project)
+        try:
+            present[project] = set(collection.names(project) or ())
+            collection.all_of(project)
+        except Unavailable as refusal:
+            away[project] = refusal
+    if present:  # an empty folder is one that was never filled, or the place of a mount
+        _forget_what_is_gone(collection, database, present, set(away))
+    if away:
+        project, why = next(iter(away.items()))
+        raise Unavailable(f"project {project}: {why.detail}")
+
+
+def _forget_what_is_gone(
+    collection: Collection, database: Database, present: dict[str, set[str]], away: set[str]
+) -> None:
     with database.reading() as rows:
         gone = [
-            (file.project, file.name)
+            file
             for file in rows.files.all()
-            if file.name not in present.get(file.project, ())
+            if file.project not in away and file.name not in present.get(file.project, ())
         ]
 
     def forget(tx: Writing) -> None:
-        for project, name in gone:
-            if collection.folder.look(project, name) is None:
-                tx.files.remove(project, name)
+        for file in gone:
+            if collection.folder.look(file.project, file.name) is None:
+                tx.files.remove(file.project, file.name)
+                tx.downloads.end(file.project, file.name, file.sha256, tx.second * 1000)
 
     if gone:
         database.change(forget)

@@ -63,6 +63,7 @@ class TokenVerifier:
 
         Nobody waits here for a database that does not answer.
         """
+        # pylint: disable-next=consider-using-with  # `with` knows no time-out
         if self._is_late() and self._turn.acquire(timeout=self._patience_seconds()):
             try:
                 if self._is_late():

@@ -1,12 +1,15 @@
 """A look at the certificate and key that the server is to use, before it uses them.
 
-What cannot work is refused in one line. What works although somebody should know of it is a
-warning: an expired certificate too, because ESP-IDF does not check dates unless it is told to
-(MBEDTLS_HAVE_TIME_DATE), and a server that refused to start would cut off boards that accept it.
+What cannot work is refused in one line, and so is a key that every user may change. What works
+although somebody should know of it is a warning: an expired certificate too, because ESP-IDF does
+not check dates unless it is told to (MBEDTLS_HAVE_TIME_DATE), and a server that refused to start
+would cut off boards that accept it.
 """
 
 import os
+import shlex
 import stat
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -49,6 +52,11 @@ def inspect_pair(certificate: Path, key: Path, now: datetime) -> CertificateFact
     """What a certificate says about itself; `Misconfigured` if the pair cannot serve."""
     chain = read_certificates(certificate)
     public_key = read_key(key).public_key()
+    if _lets(key, stat.S_IWOTH):
+        raise Misconfigured(
+            f"{key}: every user of this machine may change it; mend it with:"
+            f" chmod 600 {shlex.quote(str(key))}"
+        )
     own = chain[0]
     try:
         matching = [same_key(each.public_key(), public_key) for each in chain]
@@ -70,7 +78,7 @@ def inspect_pair(certificate: Path, key: Path, now: datetime) -> CertificateFact
         at=now,
         is_ca=is_ca,
         chain_is_whole=all(is_issued_by(one, by) for one, by in pairwise(chain)),
-        key_is_open=_is_open(key),
+        key_is_open=_lets(key, stat.S_IROTH),
     )
 
 
@@ -106,6 +114,12 @@ def _about_dates(facts: CertificateFacts) -> str:
     return ""
 
 
-def _is_open(key: Path) -> bool:
-    # Windows has no such bits; readable by a group (Debian's ssl-cert) is a choice.
-    return os.name != "nt" and bool(key.stat().st_mode & stat.S_IROTH)
+def _lets(key: Path, permission: int) -> bool:
+    """Whether every user may do that with the file. Windows has no such bits.
+
+    What a group may (Debian's ssl-cert reads keys) is the choice of whoever made the group.
+    """
+    if sys.platform == "win32" or not key.stat().st_mode & permission:
+        return False
+    # Mounts of container secrets are read-only, whatever their modes say.
+    return permission != stat.S_IWOTH or not os.statvfs(key).f_flag & os.ST_RDONLY

@@ -207,5 +207,5 @@ class Connection:
         self.wire.finish()
         self.wire.deadline = monotonic() + FAREWELL_SECONDS
         received = 0
-        while received < FAREWELL_BYTES_MAX and (data := self.wire.receive(RECEIVE_BYTES)):
-            received += len(data)
+        while received < FAREWELL_BYTES_MAX and (count := self.wire.discard(RECEIVE_BYTES)):
+            received += count

@@ -58,6 +58,13 @@ class Wire:
             except BlockingIOError:
                 continue
 
+    def discard(self, size: int) -> int:
+        """Takes bytes as they come over TCP and forgets them; 0 when the peer has finished.
+
+        Beneath TLS on purpose: once its goodbye was said, its reads fail on data that still comes.
+        """
+        return len(Wire.receive(self, size))
+
     def send(self, data: bytes, *, more: bool = False) -> None:
         """All of `data`; `more` says that a file follows and may share the packet."""
         try:

@@ -41,7 +41,7 @@ class AuditLock:
             lock.acquire()
         except Timeout:
             if not self._in_vain:
-                LOG.error("%s is held by a process that hangs: audit lines wait", self._path)
+                LOG.error("%s is held by another process: audit lines wait for it", self._path)
             self._in_vain = True
             raise Held from None
         try:

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,9 +19,13 @@ from pathlib import Path
 from ota_http_server.domain.errors import DiskFull, TooLarge, Unavailable
 
 PARTIAL_SUFFIX = ".partial"
+LOCK_SUFFIX = ".lock"
 PARTIAL_SECONDS_MAX = 24 * 3600  # older ones belong to nobody alive
 BLOCK_BYTES = 256 * 1024  # big enough that the calls cost nothing, small beside a worker's memory
 
+# Images leave so much free: the database and the audit log may lie on the same disk, and the
+# revocation of a token must never fail because an image came.
+FREE_BYTES_MIN = 16 * 2**20
 
 # The disk, this user's quota of it, and the largest file that this process may write.
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -85,26 +90,37 @@ class Blobs:
     `group` may read what lies here: a proxy that transfers for us (X-Sendfile) is in it.
     """
 
-    def __init__(self, root: Path, group: int | None = None) -> None:
+    def __init__(
+        self, root: Path, group: int | None = None, *, free_bytes_min: int = FREE_BYTES_MIN
+    ) -> None:
         self._root = root
+        self._prefix = str(root)
         self._group = group
+        self._free_bytes_min = free_bytes_min
 
     def path(self, sha256: str) -> Path:
-        return self._root / sha256[:2] / sha256
+        return Path(self._place(sha256))
+
+    def _place(self, sha256: str) -> str:
+        return f"{self._prefix}/{sha256[:2]}/{sha256}"
 
     def holds(self, sha256: str, size: int) -> bool:
         """Whether the bytes are there in full length (the content is checked when they land)."""
         try:
-            return self.path(sha256).stat().st_size == size
+            return os.stat(self._place(sha256)).st_size == size  # noqa: PTH116 - on the hot path
         except OSError:
             return False
 
     @contextmanager
-    def receiving(self, bytes_max: int) -> Iterator[Partial]:
-        """A partial to write into; gone at the end of the block unless `keep` gave it a name."""
+    def receiving(self, bytes_max: int, bytes_expected: int = 0) -> Iterator[Partial]:
+        """A partial to write into; gone at the end of the block unless `keep` gave it a name.
+
+        Raises `DiskFull` before a byte is written if what is expected leaves too little room.
+        """
         path = self._root / f"{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
         with _room():
             self._make_folder(self._root)
+            self._leave_room(bytes_expected)
             fd = os.open(
                 path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600
             )
@@ -128,6 +144,12 @@ class Blobs:
             fsync_folder(target.parent)
         return blob
 
+    def lock_path(self, name: str) -> Path:
+        """Where the lock of whoever reads the file of this name lies."""
+        with _room():
+            self._make_folder(self._root)
+        return self._root / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}{LOCK_SUFFIX}"
+
     def remove(self, sha256: str) -> None:
         self.path(sha256).unlink(missing_ok=True)
 
@@ -139,10 +161,17 @@ class Blobs:
 
     def sweep_partials(self) -> None:
         """Removes what interrupted writers left behind."""
-        for path in self._root.glob(f"*{PARTIAL_SUFFIX}"):
-            with suppress(FileNotFoundError):
+        for path in (*self._root.glob(f"*{PARTIAL_SUFFIX}"), *self._root.glob(f"*{LOCK_SUFFIX}")):
+            with suppress(OSError):  # gone by now, or held on Windows
                 if time.time() - path.stat().st_mtime > PARTIAL_SECONDS_MAX:
                     path.unlink()
+
+    def _leave_room(self, bytes_expected: int) -> None:
+        if shutil.disk_usage(self._root).free - bytes_expected < self._free_bytes_min:
+            raise DiskFull(
+                f"there is no room for this image: {bytes_expected:,} bytes and"
+                f" {self._free_bytes_min:,} that stay free"
+            )
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():

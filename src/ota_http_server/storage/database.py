@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, TypeVar
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.storage.engines import engine_for, sqlite_file
 from ota_http_server.storage.events import Event
 from ota_http_server.storage.failures import in_our_words, is_worth_a_second_try
@@ -101,7 +102,7 @@ class Database:
         with self._turn:
             try:
                 result, added = self._committed(work)
-            except Exception as failure:
+            except Unavailable as failure:
                 if not is_worth_a_second_try(failure):
                     raise
                 result, added = self._committed(work)

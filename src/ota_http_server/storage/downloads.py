@@ -8,6 +8,10 @@ from sqlalchemy import Connection, delete, select
 from ota_http_server.storage.schema import begun
 from ota_http_server.storage.upserts import insert_into
 
+NOBODY = b""
+"""In the place of a credential: what a name held before, so that its bytes stay as long as
+somebody's beginning of them may still be on its way here."""
+
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -66,6 +70,14 @@ class Downloads:
                     where=begun.c.at_ms <= new.at_ms,
                 )
             )
+
+    def end(self, project: str, name: str, sha256: str, at_ms: int) -> None:
+        """Notes that the name held this image until now."""
+        self.begin([Beginning(NOBODY, project, name, sha256, 0, at_ms)])
+
+    def has_ended(self, project: str, name: str) -> bool:
+        """Whether the name held another image within the time that beginnings are kept."""
+        return self.begun(NOBODY, project, name) is not None
 
     def digests(self) -> set[str]:
         """Images that a running download may still need."""

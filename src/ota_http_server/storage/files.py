@@ -43,12 +43,6 @@ class Files:
         ).first()
         return None if row is None else _file(row)
 
-    def of_project(self, project: str) -> list[File]:
-        rows = self._connection.execute(
-            select(files).where(files.c.project == project).order_by(files.c.id)
-        )
-        return [_file(row) for row in rows]
-
     def all(self) -> Iterator[File]:
         for row in self._connection.execute(select(files).order_by(files.c.id)):
             yield _file(row)

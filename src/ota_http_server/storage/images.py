@@ -1,7 +1,7 @@
 """Rows about images: immutable bytes and what their header says."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, select
@@ -30,18 +30,6 @@ class Images:
     def get(self, sha256: str) -> Image | None:
         row = self._connection.execute(select(images).where(images.c.sha256 == sha256)).first()
         return None if row is None else _image(row)
-
-    def get_many(self, digests: Iterable[str]) -> dict[str, Image]:
-        """The images of one project's listing; a few hundred digests at most."""
-        rows = self._connection.execute(select(images).where(images.c.sha256.in_(set(digests))))
-        return {row.sha256: _image(row) for row in rows}
-
-    def beginning_with(self, digest_start: str) -> list[Image]:
-        """Images whose SHA-256 begins so; two are enough to know that it is ambiguous."""
-        rows = self._connection.execute(
-            select(images).where(images.c.sha256.startswith(digest_start, autoescape=True)).limit(2)
-        )
-        return [_image(row) for row in rows]
 
     def add(self, image: Image, at: int) -> None:
         """Adds the row unless it is there: bytes with the same name are the same bytes."""

@@ -41,6 +41,7 @@ class FileJournal:
         self._lock = AuditLock(head.path.with_name("audit.lock"))
         self._owed: list[Event] = []
         self._owed_told = 0
+        self._late = False
         self._last: Event | None = None
         self._unmarked: list[int] = []
         self._intact = True
@@ -74,11 +75,13 @@ class FileJournal:
             LOG.error("the audit log cannot be locked: %s", error)
         else:
             self._last = None
+        self._late = bool(self._owed)
         del self._owed[:-OWED_MAX]
 
     def _put_owed(self) -> None:
         try:
-            self._log.put(self._owed)
+            # What waited may have been written by somebody else's `repair`, long ago.
+            self._log.put(self._owed, all_notes=self._late)
         except OSError as error:
             if len(self._owed) != self._owed_told:
                 self._owed_told = len(self._owed)
