@@ -1,15 +1,17 @@
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ota_http_server.domain.errors import Unfit
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.image import (
     HEAD_BYTES,
     BytesSource,
-    Damaged,
     ImageFacts,
+    Kind,
     read_image,
     recognised,
 )
@@ -51,10 +53,10 @@ def test_what_an_image_says_can_be_written_as_json():
 
 
 @given(st.binary(max_size=600) | st.binary(max_size=600).map(lambda rest: SAMPLE[:36] + rest))
-def test_any_bytes_are_facts_or_damage(content):
+def test_any_bytes_are_facts_or_a_refusal(content):
     try:
         facts = read_image(BytesSource(content))
-    except Damaged as refusal:
+    except Unfit as refusal:
         assert refusal.detail
     else:
-        assert facts.format in {"opaque", "esp-idf-app"}
+        assert facts.format and facts.kind in get_args(Kind)
