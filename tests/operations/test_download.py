@@ -1,11 +1,14 @@
 """Which image a request gets while files are replaced: two instances share folder and rows."""
 
+from contextlib import nullcontext
 from hashlib import sha256
 
 import pytest
+from filelock import FileLock
 
 from ota_http_server.domain.errors import DiskFull
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.operations import reading_turns
 from ota_http_server.operations.tidy import sweep
 from tests.instance import Clock, Instance
 
@@ -276,6 +279,26 @@ def test_a_begun_download_goes_on_while_a_new_file_is_being_copied(one, other, t
     assert other.get(PATH, token).status_code == 404
     assert other.get(PATH, one.mint("lamp"), Range="bytes=100-").status_code == 404
     assert other.get(PATH, one.mint("other"), Range="bytes=100-").status_code == 404
+
+
+@pytest.mark.parametrize("why", ["no room", "read by another"])
+def test_a_begun_download_goes_on_while_the_new_file_cannot_be_taken_in(
+    one, other, token, why, monkeypatch
+):
+    one.get(PATH, token, Range="bytes=0-99")
+    one.settle()
+    one.drop("lamp", "lamp.bin", Y)
+    if why == "no room":
+        monkeypatch.setattr(other.ota.blobs, "_free_bytes_min", 2**62)
+    else:
+        monkeypatch.setattr(reading_turns, "WAIT_SECONDS_MAX", 0.05)
+    lock = FileLock(one.ota.blobs.lock_path("lamp/lamp.bin"))
+    with lock if why == "read by another" else nullcontext():
+        went_on = other.get(PATH, token, Range="bytes=100-")
+        anew = other.get(PATH, token)
+
+    assert (went_on.status_code, went_on.data) == (206, X[100:])
+    assert anew.status_code == (507 if why == "no room" else 503)
 
 
 def test_a_removed_file_is_gone_even_for_whoever_began_it(one, token):

@@ -8,7 +8,14 @@ byte 0 everybody gets what the folder holds now.
 from dataclasses import dataclass
 from typing import Protocol
 
-from ota_http_server.domain.errors import BeginAnew, NotFound, TooLarge, Unfit
+from ota_http_server.domain.errors import (
+    BeginAnew,
+    DiskFull,
+    NotFound,
+    TooLarge,
+    Unavailable,
+    Unfit,
+)
 from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.collect import Collected, Collection
@@ -19,6 +26,9 @@ from ota_http_server.storage.images import Image
 # The same words for a project that is not there and for one that is another's: a good token must
 # not tell which projects exist.
 NO_SUCH_PROJECT = "there is no such project, or it is not this token's"
+
+# The file is being copied, or it is one that cannot be taken in; who began another goes on.
+NOT_NOW = (NotFound, DiskFull, Unavailable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Download:
         """
         try:
             current = self.find(caller, project, name)
-        except NotFound:
+        except NOT_NOW:
             begun = self._begun_meanwhile(caller, project, name)
             if begun is None or not _goes_on(asked, begun):
                 raise
@@ -107,7 +117,7 @@ class Download:
         """The image of this digest under this name: the one there now, or the one begun."""
         try:
             current = self.find(caller, project, name)
-        except NotFound:
+        except NOT_NOW:
             begun = self._begun_meanwhile(caller, project, name)
             if begun is None or not begun.image.sha256.startswith(digest_start):
                 raise
@@ -139,7 +149,7 @@ class Download:
         return found
 
     def _begun_meanwhile(self, caller: Identity, project: str, name: str) -> Found | None:
-        """The same while another file is being copied over the one that it was begun from."""
+        """The same while the file that replaces it is copied, read, or finds no room."""
         if not caller.may_see(project) or not self._collection.lies_there(project, name):
             return None
         return self._found(self._begun.begun_lately((caller.credential, project, name)))
