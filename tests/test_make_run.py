@@ -18,7 +18,7 @@ from tests.running import PATIENCE_SECONDS, free_port
 
 ROOT = Path(__file__).parents[1]
 LAST_LINE = "echo the same"
-CI_PROGRAMS = ("apache2", "nginx", "wrk", "openssl", "curl", "make", "apt-get", "sudo")
+CI_PROGRAMS = ("apache2", "nginx", "wrk", "openssl", "cpio", "curl", "make", "apt-get", "sudo")
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="make and sh are for POSIX systems")
 
@@ -259,10 +259,11 @@ def ci(folder, tests, *, made=0):
     for name in ("bash", "dirname", "id", "env", "mktemp", "rm", "tee", "grep", "cat"):
         (programs / name).symlink_to(shutil.which(name))
     (programs / "python3").symlink_to(sys.executable)
+    (folder / "mod_xsendfile.so").touch()
     done = subprocess.run(
         [str(folder / ".ci" / "run")],
         cwd=folder,
-        env={"PATH": str(programs)},
+        env={"PATH": str(programs), "APACHE_MODULES": str(folder)},
         capture_output=True,
         text=True,
         check=False,
