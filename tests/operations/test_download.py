@@ -181,6 +181,34 @@ def test_the_middle_of_an_image_that_replaced_none_is_sent_to_whoever_asks(one, 
         assert (answer.status_code, answer.data) == (206, Y[100:])
 
 
+def away(instance):
+    """The database's file is moved away: whoever needs a row is told so."""
+    place = instance.folder / "data" / "ota.sqlite"
+    place.rename(place.with_name("elsewhere.sqlite"))
+
+
+def test_the_ranges_of_an_image_that_replaced_none_need_one_look_into_the_database(one, token):
+    one.get(PATH, token, Range="bytes=100-199")
+    away(one)
+
+    assert one.get(PATH, token, Range="bytes=200-").data == X[200:]
+
+
+def test_the_ranges_of_an_image_that_was_begun_since_need_one_look_on_each_instance(
+    one, other, token
+):
+    replaced(one, Y)
+    one.clock.pass_seconds(10)
+    one.get(PATH, token, Range="bytes=0-99")
+    one.clock.pass_seconds(10)
+    one.get(PATH, token, Range="bytes=0-99")
+    one.settle()
+    other.get(PATH, token, Range="bytes=100-199")
+    away(one)
+
+    assert other.get(PATH, token, Range="bytes=200-").data == Y[200:]
+
+
 def test_a_file_that_was_away_for_a_while_may_have_been_begun_too(one, other, token):
     one.get(PATH, token, Range="bytes=0-99")
     (one.firmware / "lamp" / "lamp.bin").unlink()

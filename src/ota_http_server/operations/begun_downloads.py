@@ -45,6 +45,8 @@ class BegunDownloads:
         self._wall = wall
         self._pause = pause
         self._begun: Bounded[Key, Beginning] = Bounded(REMEMBERED_MAX)
+        self._unreplaced: Bounded[tuple[str, str], int] = Bounded(REMEMBERED_MAX)
+        """Project and name → since when they hold their image, where they held no other before."""
         self._pending: dict[Key, Beginning] = {}
         self._turn = Lock()
         self._away = False
@@ -74,15 +76,23 @@ class BegunDownloads:
         now = self._wall()
         if now - collected_at > RESUME_SECONDS_MAX:
             return None  # older than any download that still counts
+        name = key[1:]
+        if self._unreplaced.get(name) == collected_at:
+            return None  # nobody can have begun another one; on the hot path, as is the next
         known = self._begun.get(key)
-        if known and known.sha256 == sha256 and known.at_ms > (collected_at + 1) * 1000:
-            return None  # since then nobody can have begun another one; on the hot path
+        if known and _is_since(known, sha256, collected_at):
+            return None
+        if not self._is_replaced(key):
+            self._unreplaced.put(name, collected_at)
+            return None
         begun = self._latest(key)
-        if begun is None and now - collected_at <= SETTLING_SECONDS and self._is_replaced(key):
+        if begun is None and now - collected_at <= SETTLING_SECONDS:
             self._pause(2 * WRITE_SECONDS)
             begun = self._latest(key)
             if begun is None:
                 raise Unavailable("the file was replaced just now; try again in a moment")
+        if begun and _is_since(begun, sha256, collected_at):
+            self._begun.put(key, begun)
         return self._still_counting(begun, now)
 
     def begun_lately(self, key: Key) -> Beginning | None:
@@ -140,6 +150,11 @@ class BegunDownloads:
             return False
         self._away = False
         return True
+
+
+def _is_since(beginning: Beginning, sha256: str, collected_at: int) -> bool:
+    """Begun when the name held this image already: since then nobody began another one."""
+    return beginning.sha256 == sha256 and beginning.at_ms > (collected_at + 1) * 1000
 
 
 def _key(beginning: Beginning) -> Key:
