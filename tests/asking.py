@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Answer:
         return json.loads(self.body)
 
 
-class Door:
+class Door(ABC):
     """An address that answers HTTP: the server itself, or a proxy in front of it.
 
     Over TLS it trusts the CA in `ca` only, so the certificate must name 127.0.0.1.
@@ -40,8 +41,9 @@ class Door:
     ca: Path
 
     @property
+    @abstractmethod
     def admin_secret(self) -> str:
-        raise NotImplementedError
+        """What the admin endpoints behind it ask for."""
 
     @property
     def url(self) -> str:

@@ -1,16 +1,11 @@
 """The real Apache with the configuration that we ship, in a folder of its own."""
 
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
-from typing import Self
 
-from tests.asking import PATIENCE_SECONDS, Door
-from tests.conftest import component
 from tests.proxy.cluster import Cluster
-from tests.running import free_port, wait_until
+from tests.proxy.front import Front
+from tests.running import wait_until
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "apache"
 MODULES = Path("/usr/lib/apache2/modules")
@@ -37,55 +32,16 @@ Include "{root}/ota.conf"
 """
 
 
-class Apache(Door):
-    """TLS on loopback in front of a cluster; ready when the block begins."""
-
-    tls = True
+class Apache(Front):
+    program = "apache2"
+    options = ("-d", "{root}", "-f", "main.conf", "-D", "FOREGROUND")
 
     def __init__(
         self, root: Path, cluster: Cluster, *, idle_seconds: int = 2, sendfile: bool = False
     ) -> None:
-        self.root = root
-        self.cluster = cluster
-        self.port = free_port()
-        self.ca = root / "ca_cert.pem"
+        super().__init__(root, cluster)
         self._idle_seconds = idle_seconds
         self._sendfile = sendfile
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def admin_secret(self) -> str:
-        return self.cluster.any.admin_secret
-
-    def __enter__(self) -> Self:
-        self._configure()
-        program = component("apache2")
-        assert program is not None
-        command = [program, "-d", self.root, "-f", "main.conf", "-D", "FOREGROUND"]
-        # pylint: disable-next=consider-using-with  # it lives until the block ends
-        self._process = subprocess.Popen(command, stderr=(self.root / "out.log").open("ab"))
-        try:
-            wait_until(self._answers, lambda: f"Apache does not answer:\n{self.said}")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(PATIENCE_SECONDS)
-
-    @property
-    def said(self) -> str:
-        """All its error logs."""
-        logs = ("out.log", "main.error.log", "ota.error.log")
-        return "".join(self._read(name) for name in logs)
-
-    @property
-    def transfers(self) -> list[str]:
-        """The lines of the shipped log format."""
-        return self._read("ota.transfer.log").splitlines()
 
     def served_by(self, mark: str = "") -> set[int]:
         """The ports of the instances that answered requests whose log line holds `mark`."""
@@ -104,17 +60,6 @@ class Apache(Door):
                 return wanted in log.read()
 
         wait_until(answered)
-
-    def _read(self, name: str) -> str:
-        path = self.root / name
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def _answers(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, self.said
-        try:
-            return self.get("/readyz").status == 200
-        except OSError:
-            return False
 
     def _configure(self) -> None:
         """The shipped files, changed as their readers change them: in their Defines."""
@@ -139,10 +84,3 @@ class Apache(Door):
             (self.root / name).write_text(text)
         main = MAIN.format(root=self.root, modules=MODULES)
         (self.root / "main.conf").write_text(main)
-        make_certificate(self.root)
-
-
-def make_certificate(folder: Path) -> None:
-    """ca_cert.pem, server_cert.pem and their keys, as an operator makes them for a proxy."""
-    program = [sys.executable, "-m", "ota_http_server", "certs", "localhost", "127.0.0.1"]
-    subprocess.run([*program, "--out", folder], check=True, capture_output=True)

@@ -1,16 +1,9 @@
 """The real nginx with the configuration that we ship, in a folder of its own."""
 
 import re
-import signal
-import subprocess
 from pathlib import Path
-from typing import Self
 
-from tests.asking import PATIENCE_SECONDS, Door
-from tests.conftest import component
-from tests.proxy.apache import make_certificate
-from tests.proxy.cluster import Cluster
-from tests.running import free_port, wait_until
+from tests.proxy.front import Front
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "nginx" / "ota.conf"
 
@@ -32,62 +25,9 @@ http {{
 """
 
 
-class Nginx(Door):
-    """TLS on loopback in front of a cluster; ready when the block begins."""
-
-    tls = True
-
-    def __init__(self, root: Path, cluster: Cluster) -> None:
-        self.root = root
-        self.cluster = cluster
-        self.port = free_port()
-        self.ca = root / "ca_cert.pem"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def admin_secret(self) -> str:
-        return self.cluster.any.admin_secret
-
-    def __enter__(self) -> Self:
-        self._configure()
-        program = component("nginx")
-        assert program is not None
-        command = [program, "-p", str(self.root), "-c", str(self.root / "main.conf")]
-        # pylint: disable-next=consider-using-with  # it lives until the block ends
-        self._process = subprocess.Popen(command, stderr=(self.root / "out.log").open("ab"))
-        try:
-            wait_until(self._answers, lambda: f"nginx does not answer:\n{self.said}")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(PATIENCE_SECONDS)
-
-    @property
-    def said(self) -> str:
-        """All its error logs."""
-        logs = ("out.log", "main.error.log", "ota.error.log")
-        return "".join(self._read(name) for name in logs)
-
-    @property
-    def transfers(self) -> list[str]:
-        """The lines of the shipped log format."""
-        return self._read("ota.transfer.log").splitlines()
-
-    def _read(self, name: str) -> str:
-        path = self.root / name
-        return path.read_text(errors="replace") if path.exists() else ""
-
-    def _answers(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, self.said
-        try:
-            return self.get("/readyz").status == 200
-        except OSError:
-            return False
+class Nginx(Front):
+    program = "nginx"
+    options = ("-p", "{root}", "-c", "{root}/main.conf")
 
     def _configure(self) -> None:
         """The shipped file with this machine's places, as its reader changes them."""
@@ -108,4 +48,3 @@ class Nginx(Door):
         )
         (self.root / "ota.conf").write_text(text)
         (self.root / "main.conf").write_text(MAIN.format(root=self.root))
-        make_certificate(self.root)

@@ -89,7 +89,7 @@ class AdminGate:
             return
         try:
             told = self._database.change(lambda tx: _tell(tx, counted, finished))
-        except Exception:
+        except Exception:  # whatever it was, it goes on up, and nothing counted is lost
             with self._lock:
                 self._refused.update(counted)
             raise
