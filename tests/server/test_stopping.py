@@ -202,3 +202,21 @@ def test_workers_whose_starter_is_gone_leave_too(server):
     running.process.wait()
 
     wait_until(lambda: not is_listening(running), "the close of the port")
+
+
+def test_a_proxys_connection_that_falls_idle_during_the_stop_does_not_hold_it_up(server, tmp_path):
+    image = tmp_path / "image.bin"
+    image.write_bytes(bytes(8_000_000))
+    running = server(
+        workers=1, keep_alive_seconds=0.5, stop_delay_seconds=0, trusted_proxies=["127.0.0.0/8"]
+    )
+
+    with running.connect() as sock:
+        sock.sendall(f"GET /file?path={image} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert b"Connection: close" not in sock.recv(1_000)  # it may be used again, it says
+        running.signal(signal.SIGTERM)
+        time.sleep(1)
+        while sock.recv(1_000_000):
+            pass
+
+        assert running.wait() == 0

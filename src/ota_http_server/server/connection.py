@@ -3,6 +3,7 @@
 import secrets
 import ssl
 from collections.abc import Callable
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -28,6 +29,12 @@ HINT_BYTES = 400
 _GONE = (BrokenPipeError, ConnectionResetError, ConnectionAbortedError, ssl.SSLError)
 
 
+def idle_seconds_max(room: Room, *, is_proxy: bool) -> float:
+    """How long a connection may idle from now on."""
+    keep_alive = room.options.keep_alive_seconds
+    return max(keep_alive, PROXY_IDLE_SECONDS) if is_proxy and not room.stopping else keep_alive
+
+
 class Connection:
     """The application sees it as `environ["ota_http_server.connection"]`."""
 
@@ -36,6 +43,7 @@ class Connection:
         "_answering",
         "_base",
         "_credentialed",
+        "_idle_seconds_max",
         "_incoming",
         "_leave_strangers",
         "_room",
@@ -63,11 +71,9 @@ class Connection:
         }
         self._leave_strangers = leave_strangers
         self._credentialed = leave_strangers is None
-        keep_alive = room.options.keep_alive_seconds
-        is_proxy = leave_strangers is None
-        self._incoming = Incoming(
-            wire, room.options, max(keep_alive, PROXY_IDLE_SECONDS) if is_proxy else keep_alive
-        )
+        # Of the room alone: what referred to this connection would keep it after its end.
+        self._idle_seconds_max = partial(idle_seconds_max, room, is_proxy=leave_strangers is None)
+        self._incoming = Incoming(wire, room.options, self._idle_seconds_max)
         self._answering = False
         wire.deadline = monotonic() + room.options.handshake_seconds_max
 
@@ -121,8 +127,7 @@ class Connection:
     def end_idleness_soon(self) -> None:
         """The server stops: a proxy, too, has only the usual time for a last request."""
         if self._incoming.is_idle:
-            keep_alive = self._room.options.keep_alive_seconds
-            self.wire.deadline = min(self.wire.deadline, monotonic() + keep_alive)
+            self.wire.deadline = min(self.wire.deadline, monotonic() + self._idle_seconds_max())
 
     def _serve(self) -> bool:
         """One request and its answer; whether another may follow."""

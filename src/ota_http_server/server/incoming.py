@@ -4,6 +4,7 @@ It is the `Source` of the bodies, and it holds what was received beyond what was
 """
 
 import io
+from collections.abc import Callable
 from time import monotonic
 
 from ota_http_server.server.bodies import BadBody, ChunkedBody, LengthBody
@@ -38,7 +39,9 @@ class Incoming:
         "is_idle",
     )
 
-    def __init__(self, wire: Wire, options: ServerOptions, idle_seconds_max: float) -> None:
+    def __init__(
+        self, wire: Wire, options: ServerOptions, idle_seconds_max: Callable[[], float]
+    ) -> None:
         self._wire = wire
         self._options = options
         self._idle_seconds_max = idle_seconds_max
@@ -79,7 +82,7 @@ class Incoming:
             self._skip_empty_line()
         else:
             self.is_idle = True
-            self._wire.deadline = monotonic() + self._idle_seconds_max
+            self._wire.deadline = monotonic() + self._idle_seconds_max()
         while (end := self._rest.find(b"\r\n\r\n")) < 0:
             if self._rest:
                 check_unfinished(self._rest)
