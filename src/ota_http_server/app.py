@@ -6,7 +6,8 @@
 import secrets as random
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,16 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         RevokeToken(database, tokens, verifier),
         AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
     )
+
+
+@contextmanager
+def opened_ota(settings: Settings) -> Iterator[Ota]:
+    """The same for one command: at the end of the block the database is closed."""
+    ota = open_ota(settings)
+    try:
+        yield ota
+    finally:
+        ota.stores.database.close()
 
 
 def create_app(settings: Settings, host: Host | None = None) -> Flask:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ota_http_server.app import open_ota
+from ota_http_server.app import opened_ota
 from ota_http_server.cli.options import data_options
 from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.operator import Operator
@@ -40,7 +40,6 @@ def mint(
     as_json: bool,
 ) -> None:
     """Print a new token, and nothing else, so that it can go into a variable or a file."""
-    ota = open_ota(settings)
     wish = TokenWish.of(
         device,
         project,
@@ -48,7 +47,8 @@ def mint(
         firmware,
         lifetime_minutes_max=settings.jwt_expiry_max,
     )
-    minted = ota.mint(SHELL, wish)
+    with opened_ota(settings) as ota:
+        minted = ota.mint(SHELL, wish)
     if minted.warning:
         click.echo(f"warning: {minted.warning}", err=True)
     answer = {
@@ -71,13 +71,13 @@ def revoke(
     """Take tokens back. Running servers refuse them within two seconds."""
     if [jti, text, device].count(None) != 2:
         raise click.UsageError("say exactly one of --jti, --token and --device")
-    operation = open_ota(settings).revoke
-    if jti is not None:
-        revoked = operation.by_id(SHELL, jti)
-    elif text is not None:
-        revoked = operation.by_token(SHELL, _read(text))
-    else:
-        revoked = operation.by_device(SHELL, str(device))
+    with opened_ota(settings) as ota:
+        if jti is not None:
+            revoked = ota.revoke.by_id(SHELL, jti)
+        elif text is not None:
+            revoked = ota.revoke.by_token(SHELL, _read(text))
+        else:
+            revoked = ota.revoke.by_device(SHELL, str(device))
     if revoked.warning:
         click.echo(f"warning: {revoked.warning}", err=True)
     answer = {"revoked": revoked.what, "at": revoked.at.isoformat()}
@@ -93,14 +93,14 @@ def inspect(settings: Settings, text: str, as_json: bool) -> None:
 
     Exit status 0 if it is accepted, 1 if not.
     """
-    ota = open_ota(settings)
     given = _read(text)
     now = datetime.now(UTC)
-    try:
-        ota.verifier.verify(given, int(now.timestamp()))
-        reason = None
-    except Unauthenticated as refusal:
-        reason = refusal.detail
+    reason = None
+    with opened_ota(settings) as ota:
+        try:
+            ota.verifier.verify(given, int(now.timestamp()))
+        except Unauthenticated as refusal:
+            reason = refusal.detail
     claims = _claims(given)
     answer = {"accepted": reason is None, "reason": reason, "claims": claims}
     if as_json:
