@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 
 import click
 
-from ota_http_server.app import open_ota, open_stores
+from ota_http_server.app import Stores, opened_ota
 from ota_http_server.cli.options import data_options
 from ota_http_server.cli.serve import is_public
 from ota_http_server.domain.errors import Misconfigured, Refusal
 from ota_http_server.levels import strangers
 from ota_http_server.operations.check_safety import unsafe
+from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.prepare import Places
 from ota_http_server.operations.verify_audit import verify_audit
 from ota_http_server.security.certificates import own_files
@@ -28,12 +29,13 @@ def doctor(settings: Settings, as_json: bool) -> None:
 
     Exit status 0 if nothing was found, 1 otherwise.
     """
-    found = {
-        "settings": _settings(settings),
-        "certificate": _certificate(settings),
-        "firmware": _firmware(settings),
-        "audit": _audit(settings),
-    }
+    with opened_ota(settings) as ota:
+        found = {
+            "settings": _settings(settings, ota.stores),
+            "certificate": _certificate(settings),
+            "firmware": _firmware(settings, ota.collection),
+            "audit": _audit(ota.stores),
+        }
     if as_json:
         click.echo(json.dumps(found, indent=2))
     else:
@@ -44,9 +46,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
     sys.exit(1 if any(found.values()) else 0)
 
 
-def _settings(settings: Settings) -> list[str]:
-    stores = open_stores(settings)
-    stores.database.close()
+def _settings(settings: Settings, stores: Stores) -> list[str]:
     return strangers(os.environ) + unsafe(
         stores.secrets,
         algorithm=settings.jwt_alg,
@@ -72,10 +72,9 @@ def _certificate(settings: Settings) -> list[str]:
     return warnings(facts)
 
 
-def _firmware(settings: Settings) -> list[str]:
+def _firmware(settings: Settings, collection: Collection) -> list[str]:
     if not settings.firmware_path.exists():
         return []  # the first start makes it
-    collection = open_ota(settings).collection
     findings = []
     for project in collection.folder.projects():
         for name in collection.names(project) or ():
@@ -86,7 +85,6 @@ def _firmware(settings: Settings) -> list[str]:
     return findings
 
 
-def _audit(settings: Settings) -> list[str]:
-    stores = open_stores(settings)
+def _audit(stores: Stores) -> list[str]:
     verdict = verify_audit(stores.database, stores.places.audit_head, stores.secrets.audit, None)
     return [] if verdict.ok else list(verdict.findings)
