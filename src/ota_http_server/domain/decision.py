@@ -1,0 +1,185 @@
+"""The decision: which release this device gets now, or why none.
+
+The rule that everything serves: offer the newest release that fits this device; otherwise say why
+not. What is not known counts as not fitting. Pure: facts go in, an answer comes out, and the same
+facts give the same answer in every process.
+"""
+
+from collections.abc import Sequence
+
+from ota_http_server.domain.attempt import BEGUN, Attempt, State
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.fitting import fitting
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.newness import newer, runs
+from ota_http_server.domain.offer import (
+    NO_HISTORY,
+    Decision,
+    History,
+    Hold,
+    Offer,
+    Reason,
+    Rule,
+)
+from ota_http_server.domain.project import Project
+from ota_http_server.domain.release import FLASHED_WHOLE, Release
+from ota_http_server.domain.release import State as ReleaseState
+from ota_http_server.domain.version import version_key
+
+__all__ = ["Decision", "History", "Hold", "Offer", "Reason", "Rule", "decide", "verdicts"]
+
+DELIVERIES_MAX = 3  # the same complete image so often, and it still runs another one: a loop
+FAILURES_MAX = 3  # a release that failed so often on a device is not tried on it again
+STAYS_SECONDS = 3_600  # a download that has begun is not taken away for so long
+
+
+def decide(
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    attempt: Attempt | None = None,
+    history: History = NO_HISTORY,
+    *,
+    at: int,
+    parts: Sequence[Kind] = FLASHED_WHOLE,
+) -> Decision:
+    """Offer the release, or say why not. The first reason found is the one reported.
+
+    `releases` are the project's published ones, the newest first. `attempt` is the device's open
+    one; `at` is now, in unix seconds. `parts`: which kinds of image are asked for.
+    """
+    if device.blocked:
+        return Hold(Reason.BLOCKED, "an operator blocked this device")
+    if device.project != project.name:
+        return Hold(Reason.WRONG_PROJECT, f"the device belongs to project {device.project}")
+    if attempt is not None and attempt.cancel_asked:
+        return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
+    if attempt is not None and (going_on := _going_on(attempt, releases, at)) is not None:
+        return going_on
+    if device.pinned is not None:
+        return _pinned(device, project, releases, attempt, history, parts)
+    return _newest(device, project, releases, attempt, history, parts)
+
+
+def verdicts(
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    history: History = NO_HISTORY,
+    parts: Sequence[Kind] = FLASHED_WHOLE,
+) -> list[tuple[Release, Decision]]:
+    """Each release of the device's channel with what stands for or against it, for `explain`."""
+    channel = project.channel_of(device)
+    return [
+        (release, _judged(device, project, release, releases, None, history, parts))
+        for release in releases
+        if release.channel == channel or (device.pinned and release.is_version(device.pinned))
+    ]
+
+
+def _going_on(attempt: Attempt, releases: Sequence[Release], at: int) -> Decision | None:
+    """A try that has begun goes on with its own image, even if a newer release came meanwhile."""
+    if attempt.state not in BEGUN or at - attempt.changed_at > STAYS_SECONDS:
+        return None
+    release = next((r for r in releases if r.number == attempt.release), None)
+    if release is None or release.state is not ReleaseState.PUBLISHED:
+        return None
+    image = next((i for i in release.images if i.sha256 == attempt.sha256), None)
+    if image is None:
+        return None
+    if attempt.state is State.INSTALLED:
+        detail = f"it reported {attempt.version} as installed and was not seen running it yet"
+        return Hold(Reason.AWAITING_RESTART, detail, release)
+    if attempt.deliveries >= DELIVERIES_MAX:
+        return _looping(release, attempt.deliveries)
+    return Offer(release, image, Rule.VERSION, attempt)
+
+
+def _newest(
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    attempt: Attempt | None,
+    history: History,
+    parts: Sequence[Kind],
+) -> Decision:
+    """The newest that fits; if none does, the reason against the newest of all."""
+    first: Hold | None = None
+    channel = project.channel_of(device)
+    for release in releases:
+        if release.channel != channel:
+            continue
+        judged = _judged(device, project, release, releases, attempt, history, parts)
+        if isinstance(judged, Offer):
+            return judged
+        if judged.reason in (Reason.UP_TO_DATE, Reason.NOT_NEWER):
+            # Everything behind is older still.
+            return judged if first is None or judged.reason is Reason.UP_TO_DATE else first
+        if judged.reason in (Reason.UNKNOWN_VERSION, Reason.LOOPING, Reason.FAILING):
+            # An older release is no answer to these: the device may have come from it.
+            return judged
+        first = first or judged
+    nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
+    return first or nothing
+
+
+def _pinned(
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    attempt: Attempt | None,
+    history: History,
+    parts: Sequence[Kind],
+) -> Decision:
+    pinned = device.pinned or ""
+    release = next((r for r in releases if r.is_version(pinned)), None)
+    if release is None:
+        return Hold(Reason.PIN_MISSING, f"it is pinned to {pinned}, which is not published")
+    return _judged(device, project, release, releases, attempt, history, parts, pinned=True)
+
+
+def _judged(
+    device: Device,
+    project: Project,
+    release: Release,
+    releases: Sequence[Release],
+    attempt: Attempt | None,
+    history: History,
+    parts: Sequence[Kind],
+    *,
+    pinned: bool = False,
+) -> Decision:
+    """This release for this device: hardware first, for an image decides what runs."""
+    if runs(device, release, releases):
+        return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
+    is_newer = newer(device, project, release, releases)
+    if isinstance(is_newer, Hold) and not pinned:
+        return is_newer
+    rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
+    image = fitting(device, project, release, parts)
+    if isinstance(image, Hold):
+        return image
+    if (hold := _floor(device, release)) is not None and not pinned:
+        return hold
+    if history.deliveries.get(image.sha256, 0) >= DELIVERIES_MAX:
+        return _looping(release, history.deliveries[image.sha256])
+    if history.failures.get(release.number, 0) >= FAILURES_MAX:
+        detail = f"{release.version} failed on it {history.failures[release.number]} times"
+        return Hold(Reason.FAILING, detail, release)
+    same = attempt is not None and attempt.release == release.number
+    goes_on = attempt if same and attempt is not None and attempt.sha256 == image.sha256 else None
+    return Offer(release, image, rule, goes_on)
+
+
+def _looping(release: Release, times: int) -> Hold:
+    detail = f"it was sent {release.version} whole {times} times and still runs something else"
+    return Hold(Reason.LOOPING, detail, release)
+
+
+def _floor(device: Device, release: Release) -> Hold | None:
+    if release.min_from is None:
+        return None
+    if device.version is not None and version_key(device.version) >= version_key(release.min_from):
+        return None
+    detail = f"{release.version} can follow {release.min_from} or newer, not {device.version}"
+    return Hold(Reason.NEEDS_STEP, detail, release)

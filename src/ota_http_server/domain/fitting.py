@@ -1,0 +1,75 @@
+"""Whether an image can run on a device's hardware. What is not known does not fit."""
+
+from collections.abc import Sequence
+
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.offer import Hold, Reason
+from ota_http_server.domain.project import Project
+from ota_http_server.domain.release import Release, ReleaseImage
+
+
+def fitting(
+    device: Device, project: Project, release: Release, parts: Sequence[Kind]
+) -> ReleaseImage | Hold:
+    """The image for this hardware; the last one that came, where several fit."""
+    first: Hold | None = None
+    for image in reversed(release.images):
+        if image.part not in parts:
+            continue
+        misfit = misfit_of(device, project, release, image)
+        if misfit is None:
+            return image
+        first = first or misfit
+    return first or Hold(Reason.NO_IMAGE, f"{release.version} has no image to flash", release)
+
+
+def misfit_of(
+    device: Device, project: Project, release: Release, image: ReleaseImage
+) -> Hold | None:
+    """Why the device's hardware cannot take this image; what is not known does not fit."""
+
+    def hold(reason: Reason, detail: str) -> Hold:
+        return Hold(reason, f"{image.name}: {detail}", release)
+
+    chip = device.chip or project.chip
+    if image.chip is not None and chip is None:
+        return hold(Reason.UNKNOWN_CHIP, f"it is for {image.chip}; the device's chip is not known")
+    if image.chip is not None and chip != image.chip:
+        return hold(Reason.WRONG_CHIP, f"it is for {image.chip}, the device is {chip}")
+    if (misfit := _revision_misfit(device, project, image)) is not None:
+        return hold(*misfit)
+    if image.hardware and device.board is None:
+        return hold(Reason.UNKNOWN_BOARD, f"it is for {', '.join(image.hardware)}")
+    if image.hardware and device.board not in image.hardware:
+        boards = ", ".join(image.hardware)
+        return hold(Reason.WRONG_BOARD, f"it is for {boards}, the device is {device.board}")
+    if device.free_bytes is not None and image.size > device.free_bytes:
+        return hold(Reason.TOO_BIG, f"{image.size:,} bytes, {device.free_bytes:,} fit")
+    if image.secure_version is not None and image.secure_version < (device.secure_version or 0):
+        detail = f"its counter {image.secure_version} is below the device's {device.secure_version}"
+        return hold(Reason.LOWER_COUNTER, detail)
+    return None
+
+
+def _revision_misfit(
+    device: Device, project: Project, image: ReleaseImage
+) -> tuple[Reason, str] | None:
+    """An upper end counts where the revision is known: nearly every image has one, far away."""
+    least, most = image.min_chip_revision or 0, image.max_chip_revision
+    known = device.known_revision if device.known_revision is not None else project.revision
+    if known is None:
+        if least == 0:
+            return None
+        return Reason.UNKNOWN_REVISION, f"it needs chip revision {_shown(least)} or newer"
+    if known < least:
+        detail = f"it needs chip revision {_shown(least)}, the device has {_shown(known)}"
+        return Reason.WRONG_REVISION, detail
+    if most is not None and device.revision is not None and device.revision > most:
+        detail = f"it is for chip revisions up to {_shown(most)}, it has {_shown(device.revision)}"
+        return Reason.WRONG_REVISION, detail
+    return None
+
+
+def _shown(revision: int) -> str:
+    return f"v{revision // 100}.{revision % 100}"

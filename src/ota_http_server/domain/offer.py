@@ -1,0 +1,81 @@
+"""The words of a decision: what is offered, or why nothing is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.release import Release, ReleaseImage
+
+
+class Reason(StrEnum):
+    """Why a device gets nothing, or not this release. Each has its place in the reference."""
+
+    UP_TO_DATE = "up-to-date"
+    NO_RELEASE = "no-release"
+    BLOCKED = "blocked"
+    WRONG_PROJECT = "wrong-project"
+    NOT_REGISTERED = "not-registered"
+    PIN_MISSING = "pin-missing"
+    UNKNOWN_VERSION = "unknown-version"
+    NOT_NEWER = "not-newer"
+    NEEDS_STEP = "needs-step"
+    NO_IMAGE = "no-image"
+    UNKNOWN_CHIP = "unknown-chip"
+    WRONG_CHIP = "wrong-chip"
+    UNKNOWN_REVISION = "unknown-revision"
+    WRONG_REVISION = "wrong-revision"
+    UNKNOWN_BOARD = "unknown-board"
+    WRONG_BOARD = "wrong-board"
+    TOO_BIG = "too-big"
+    LOWER_COUNTER = "lower-counter"
+    AWAITING_RESTART = "awaiting-restart"
+    LOOPING = "looping"
+    FAILING = "failing"
+    CANCELING = "canceling"
+
+
+class Rule(StrEnum):
+    """By which comparison a release is newer than what runs."""
+
+    VERSION = "version"
+    UPLOAD_ORDER = "upload-order"
+    PINNED = "pinned"
+    UNKNOWN = "unknown-version"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Take this image."""
+
+    release: Release
+    image: ReleaseImage
+    rule: Rule
+    attempt: Attempt | None = None
+    """The open attempt that it goes on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Nothing now; `detail` is for people."""
+
+    reason: Reason
+    detail: str = ""
+    release: Release | None = None
+    """The release that it is about, if it is about one."""
+
+
+Decision = Offer | Hold
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What became of a device's earlier tries, since somebody last wiped the slate."""
+
+    failures: Mapping[int, int] = field(default_factory=dict)
+    """By release: how often it failed or was rolled back."""
+    deliveries: Mapping[str, int] = field(default_factory=dict)
+    """By image: how often all of it went out since the device's version last changed."""
+
+
+NO_HISTORY = History()
