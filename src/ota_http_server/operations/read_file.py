@@ -76,15 +76,7 @@ class FileReader:
                 block = os.read(source, BLOCK_BYTES)
             facts = self._facts(partial, name, still=still)
             blob = self._blobs.keep(partial)
-        return Image(
-            sha256=blob.sha256,
-            size=blob.size,
-            md5=blob.md5,
-            format=facts.format,
-            version=facts.version,
-            project=facts.project,
-            header=facts.header,
-        )
+        return Image.of(facts, sha256=blob.sha256, size=blob.size, md5=blob.md5, sha1=blob.sha1)
 
     def _facts(self, partial: Partial, name: str, *, still: bool) -> ImageFacts:
         try:

@@ -37,6 +37,7 @@ class Blob:
 
     sha256: str
     md5: str
+    sha1: str
     size: int
 
 
@@ -50,6 +51,7 @@ class Partial:
         self._bytes_max = bytes_max
         self._sha256 = hashlib.sha256()
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha1 = hashlib.sha1(usedforsecurity=False)  # hawkBit's clients compare it
 
     def write(self, block: bytes) -> None:
         """Adds a block, or raises `TooLarge` before writing beyond the limit."""
@@ -58,6 +60,7 @@ class Partial:
         self.size += len(block)
         self._sha256.update(block)
         self._md5.update(block)
+        self._sha1.update(block)
         view = memoryview(block)
         while view:
             view = view[os.write(self._fd, view) :]
@@ -81,7 +84,12 @@ class Partial:
 
     @property
     def blob(self) -> Blob:
-        return Blob(self._sha256.hexdigest(), self._md5.hexdigest(), self.size)
+        return Blob(
+            sha256=self._sha256.hexdigest(),
+            md5=self._md5.hexdigest(),
+            sha1=self._sha1.hexdigest(),
+            size=self.size,
+        )
 
 
 class Blobs:

@@ -12,22 +12,47 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
+from ota_http_server.storage.fleet_schema import (
+    api_keys,
+    attempt_lines,
+    attempts,
+    claims,
+    credentials,
+    device_keys,
+    devices,
+    projects,
+    release_images,
+    releases,
 )
+from ota_http_server.storage.metadata import Counted, metadata
 
-# SQLite counts up by itself only for a primary key of exactly INTEGER.
-Counted = BigInteger().with_variant(Integer, "sqlite")
+__all__ = [
+    "api_keys",
+    "attempt_lines",
+    "attempts",
+    "begun",
+    "claims",
+    "counters",
+    "credentials",
+    "device_keys",
+    "devices",
+    "events",
+    "files",
+    "images",
+    "metadata",
+    "projects",
+    "refusals",
+    "release_images",
+    "releases",
+    "revoked_devices",
+    "revoked_tokens",
+    "secret_tries",
+]
 
 images = Table(
     "images",
@@ -40,6 +65,20 @@ images = Table(
     Column("project", String(128)),  # the header's own, if it is one
     Column("header", Text, nullable=False),  # JSON: what the header says
     Column("collected_at", BigInteger, nullable=False),
+    Column("sha1", String(40), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("chip", String(32)),
+    Column("min_chip_revision", Integer),
+    Column("max_chip_revision", Integer),
+    Column("secure_version", BigInteger),
+    Column("hardware", Text, nullable=False),  # JSON: the boards that a bundle names
+    Column("base_sha256", String(64)),  # of a patch: the appended digest of what it applies to
+    Column("appended_sha256", String(64)),
+    Column("elf_sha256", String(64)),
+    # A device names what it runs by whichever digest it has.
+    Index("ix_images_md5", "md5"),
+    Index("ix_images_appended_sha256", "appended_sha256"),
+    Index("ix_images_elf_sha256", "elf_sha256"),
 )
 
 files = Table(

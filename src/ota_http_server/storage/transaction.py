@@ -11,10 +11,16 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from ota_http_server.storage.attempts import Attempts
+from ota_http_server.storage.counters import Counters
+from ota_http_server.storage.credentials import Credentials
+from ota_http_server.storage.devices import Devices
 from ota_http_server.storage.downloads import Downloads
 from ota_http_server.storage.events import Event, Events
 from ota_http_server.storage.files import Files
 from ota_http_server.storage.images import Images
+from ota_http_server.storage.projects import Projects
+from ota_http_server.storage.releases import Releases
 from ota_http_server.storage.revocations import Revocations
 from ota_http_server.storage.secret_tries import SecretTries
 
@@ -62,6 +68,30 @@ class Reading:
     @cached_property
     def secret_tries(self) -> SecretTries:
         return SecretTries(self.connection)
+
+    @cached_property
+    def projects(self) -> Projects:
+        return Projects(self.connection)
+
+    @cached_property
+    def releases(self) -> Releases:
+        return Releases(self.connection)
+
+    @cached_property
+    def devices(self) -> Devices:
+        return Devices(self.connection)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        return Attempts(self.connection)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        return Credentials(self.connection)
+
+    @cached_property
+    def counters(self) -> Counters:
+        return Counters(self.connection)
 
     @cached_property
     def events(self) -> Events:

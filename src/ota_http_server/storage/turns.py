@@ -17,6 +17,8 @@ class Turn(IntEnum):
     APPENDING_EVENTS = 0x07A_0002
     TRYING_SECRETS = 0x07A_0003
     GATHERING_REFUSALS = 0x07A_0004
+    CHANGING_RELEASES = 0x07A_0005
+    OPENING_ATTEMPTS = 0x07A_0006
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:

@@ -1,0 +1,75 @@
+"""Rows about projects: how each wants to be treated, where that differs from the defaults."""
+
+import json
+
+from sqlalchemy import Connection, Row, delete, select
+
+from ota_http_server.domain.project import FolderMode, Project, Registering, UnknownVersion
+from ota_http_server.storage.counters import CATALOG, Counters
+from ota_http_server.storage.schema import devices, projects, releases
+from ota_http_server.storage.upserts import insert_into
+
+
+class Projects:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str) -> Project:
+        """The project's settings; the defaults where nobody changed them."""
+        row = self._connection.execute(select(projects).where(projects.c.name == name)).first()
+        return Project(name=name) if row is None else _project(row)
+
+    def all(self) -> list[Project]:
+        """Those with settings of their own."""
+        rows = self._connection.execute(select(projects).order_by(projects.c.name))
+        return [_project(row) for row in rows]
+
+    def known(self) -> set[str]:
+        """Every project that any row speaks of."""
+        queries = (
+            select(projects.c.name),
+            select(releases.c.project).distinct(),
+            select(devices.c.project).distinct(),
+        )
+        return {name for query in queries for name in self._connection.scalars(query)}
+
+    def put(self, project: Project) -> None:
+        values = {
+            "folder": project.folder.value,
+            "chip": project.chip,
+            "revision": project.revision,
+            "unknown_version": project.unknown_version.value,
+            "registering": project.registering.value,
+            "accepts_keys": project.accepts_keys,
+            "tag_channels": json.dumps(dict(project.tag_channels), sort_keys=True),
+            "notes": project.notes,
+            "created_at": project.created_at,
+            "edition": project.edition,
+        }
+        self._connection.execute(
+            insert_into(
+                self._connection, projects, name=project.name, **values
+            ).on_conflict_do_update(index_elements=["name"], set_=values)
+        )
+        Counters(self._connection).move(CATALOG)
+
+    def remove(self, name: str) -> None:
+        """Forgets the settings; the project goes on with the defaults if anything is in it."""
+        self._connection.execute(delete(projects).where(projects.c.name == name))
+        Counters(self._connection).move(CATALOG)
+
+
+def _project(row: Row[tuple[object, ...]]) -> Project:
+    return Project(
+        name=row.name,
+        folder=FolderMode(row.folder),
+        chip=row.chip,
+        revision=row.revision,
+        unknown_version=UnknownVersion(row.unknown_version),
+        registering=Registering(row.registering),
+        accepts_keys=row.accepts_keys,
+        tag_channels=json.loads(row.tag_channels),
+        notes=row.notes,
+        created_at=row.created_at,
+        edition=row.edition,
+    )

@@ -1,0 +1,216 @@
+"""Rows about releases and their images."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+
+from ota_http_server.domain.release import (
+    Origin,
+    Release,
+    ReleaseImage,
+    State,
+    identity_text,
+)
+from ota_http_server.storage.counters import CATALOG, Counters
+from ota_http_server.storage.schema import attempts, images, release_images, releases
+from ota_http_server.storage.turns import Turn, take_turn
+
+
+class Releases:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def take_turn(self) -> None:
+        """From here to the end of the transaction nobody else changes a release."""
+        take_turn(self._connection, Turn.CHANGING_RELEASES)
+
+    def get(self, project: str, version: str) -> Release | None:
+        """The release of this version, however it is spelt."""
+        found = self._found(
+            select(releases).where(
+                releases.c.project == project, releases.c.identity == identity_text(version)
+            )
+        )
+        return found[0] if found else None
+
+    def by_number(self, number: int) -> Release | None:
+        found = self._found(select(releases).where(releases.c.id == number))
+        return found[0] if found else None
+
+    def of_project(self, project: str, states: Sequence[State] = tuple(State)) -> list[Release]:
+        """The newest first."""
+        query = select(releases).where(
+            releases.c.project == project, releases.c.state.in_([s.value for s in states])
+        )
+        return sorted(self._found(query), key=lambda release: release.order, reverse=True)
+
+    def with_digest(self, project: str, digest_start: str, name: str) -> ReleaseImage | None:
+        """The image of this name whose digest begins so, in any release that left its draft."""
+        query = (
+            select(release_images, images)
+            .join(images, images.c.sha256 == release_images.c.sha256)
+            .join(releases, releases.c.id == release_images.c.release)
+            .where(
+                releases.c.project == project,
+                releases.c.state != State.DRAFT.value,
+                release_images.c.name == name,
+                release_images.c.sha256.startswith(digest_start, autoescape=True),
+            )
+            .limit(1)
+        )
+        row = self._connection.execute(query).first()
+        return None if row is None else _image(row)
+
+    def versions_of(self, sha256: str) -> list[tuple[str, str]]:
+        """Project and version of each release that has this image, the latest first."""
+        query = (
+            select(releases.c.project, releases.c.version)
+            .join(release_images, release_images.c.release == releases.c.id)
+            .where(release_images.c.sha256 == sha256)
+            .order_by(releases.c.id.desc())
+        )
+        return [(row.project, row.version) for row in self._connection.execute(query)]
+
+    def digests(self) -> set[str]:
+        """Images that a release has."""
+        return set(self._connection.scalars(select(release_images.c.sha256).distinct()))
+
+    def add(self, release: Release) -> Release:
+        """The release with its number; its images are added one by one."""
+        number = self._connection.scalar(
+            insert(releases)
+            .values(
+                project=release.project,
+                identity=identity_text(release.version),
+                version=release.version,
+                created_at=release.created_at,
+                origin=release.origin.value,
+                **_changeable(release),
+            )
+            .returning(releases.c.id)
+        )
+        Counters(self._connection).move(CATALOG)
+        found = self.by_number(number or 0)
+        assert found is not None
+        return found
+
+    def change(self, release: Release) -> None:
+        """Writes what may change; the version and the origin never do."""
+        self._connection.execute(
+            update(releases).where(releases.c.id == release.number).values(_changeable(release))
+        )
+        Counters(self._connection).move(CATALOG)
+
+    def add_image(self, number: int, image: ReleaseImage, at: int) -> None:
+        """Only what is declared of it; what its bytes say is in the image's own row."""
+        query = select(release_images.c.number).where(release_images.c.release == number)
+        last = max(self._connection.scalars(query), default=0)
+        self._connection.execute(
+            insert(release_images).values(
+                release=number,
+                name=image.name,
+                sha256=image.sha256,
+                part=image.part,
+                chip=image.chip,
+                hardware=json.dumps(image.hardware),
+                added_at=at,
+                modified_at=image.modified_at,
+                number=last + 1,
+            )
+        )
+        Counters(self._connection).move(CATALOG)
+
+    def remove_image(self, number: int, name: str) -> None:
+        self._connection.execute(
+            delete(release_images).where(
+                release_images.c.release == number, release_images.c.name == name
+            )
+        )
+        Counters(self._connection).move(CATALOG)
+
+    def remove(self, number: int) -> None:
+        """A release that no device was ever offered (`was_offered`)."""
+        self._connection.execute(delete(release_images).where(release_images.c.release == number))
+        self._connection.execute(delete(releases).where(releases.c.id == number))
+        Counters(self._connection).move(CATALOG)
+
+    def was_offered(self, number: int) -> bool:
+        query = select(attempts.c.id).where(attempts.c.release == number).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def _found(self, query: Select[tuple[object, ...]]) -> list[Release]:
+        rows = self._connection.execute(query.order_by(releases.c.id)).all()
+        having = self._images(row.id for row in rows)
+        return [_release(row, having[row.id]) for row in rows]
+
+    def _images(self, numbers: Iterable[int]) -> dict[int, list[ReleaseImage]]:
+        having: dict[int, list[ReleaseImage]] = defaultdict(list)
+        query = (
+            select(release_images, images)
+            .join(images, images.c.sha256 == release_images.c.sha256)
+            .where(release_images.c.release.in_(list(numbers)))
+            .order_by(release_images.c.release, release_images.c.number)
+        )
+        for row in self._connection.execute(query):
+            having[row.release].append(_image(row))
+        return having
+
+
+def _changeable(release: Release) -> dict[str, object]:
+    return {
+        "state": release.state.value,
+        "channel": release.channel,
+        "notes": release.notes,
+        "min_from": release.min_from,
+        "security": release.security,
+        "forced": release.forced,
+        "published_at": release.published_at,
+        "withdrawn_at": release.withdrawn_at,
+        "edition": release.edition,
+    }
+
+
+def _release(row: Row[tuple[object, ...]], having: list[ReleaseImage]) -> Release:
+    return Release(
+        number=row.id,
+        project=row.project,
+        version=row.version,
+        state=State(row.state),
+        origin=Origin(row.origin),
+        channel=row.channel,
+        images=tuple(having),
+        notes=row.notes,
+        min_from=row.min_from,
+        security=row.security,
+        forced=row.forced,
+        created_at=row.created_at,
+        published_at=row.published_at,
+        withdrawn_at=row.withdrawn_at,
+        edition=row.edition,
+    )
+
+
+def _image(row: Row[tuple[object, ...]]) -> ReleaseImage:
+    declared = own = row._mapping  # pylint: disable=protected-access  # its public name for this
+    return ReleaseImage(
+        name=declared[release_images.c.name],
+        sha256=own[images.c.sha256],
+        size=own[images.c.size],
+        part=declared[release_images.c.part],
+        format=own[images.c.format],
+        md5=own[images.c.md5],
+        sha1=own[images.c.sha1],
+        chip=declared[release_images.c.chip] or own[images.c.chip],
+        min_chip_revision=own[images.c.min_chip_revision],
+        max_chip_revision=own[images.c.max_chip_revision],
+        hardware=tuple(
+            json.loads(declared[release_images.c.hardware]) or json.loads(own[images.c.hardware])
+        ),
+        secure_version=own[images.c.secure_version],
+        header_version=own[images.c.version],
+        appended_sha256=own[images.c.appended_sha256],
+        elf_sha256=own[images.c.elf_sha256],
+        modified_at=declared[release_images.c.modified_at],
+    )
