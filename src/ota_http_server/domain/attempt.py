@@ -4,7 +4,7 @@ A report of success makes it *installed*; only a device that is seen running the
 it *verified*. Seen with the old one again it was *rolled back*, and counts as failed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 FIRST_ID = 1001
@@ -98,6 +98,20 @@ class Attempt:
 
     def may_become(self, state: State) -> bool:
         return state in MOVES[self.state]
+
+    def after(self, state: State, at: int, detail: str = "") -> "Attempt":
+        """The attempt moved on; itself where it cannot move there (late and repeated words)."""
+        if state is self.state or not self.may_become(state):
+            return self
+        return replace(
+            self,
+            state=state,
+            changed_at=at,
+            downloaded_at=at if state is State.DOWNLOADED else self.downloaded_at,
+            installed_at=at if state is State.INSTALLED else self.installed_at,
+            finished_at=None if state in OPEN else at,
+            detail=detail[:DETAIL_CHARACTERS_MAX] or self.detail,
+        )
 
 
 def is_good_id(number: int) -> bool:

@@ -156,7 +156,7 @@ def _judged(
     if isinstance(is_newer, Hold) and not pinned:
         return is_newer
     rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
-    image = fitting(device, project, release, parts)
+    image = fitting(device, project, release, releases, parts)
     if isinstance(image, Hold):
         return image
     if (hold := _floor(device, release)) is not None and not pinned:

@@ -10,18 +10,36 @@ from ota_http_server.domain.release import Release, ReleaseImage
 
 
 def fitting(
-    device: Device, project: Project, release: Release, parts: Sequence[Kind]
+    device: Device,
+    project: Project,
+    release: Release,
+    releases: Sequence[Release],
+    parts: Sequence[Kind],
 ) -> ReleaseImage | Hold:
     """The image for this hardware; the last one that came, where several fit."""
     first: Hold | None = None
     for image in reversed(release.images):
         if image.part not in parts:
             continue
-        misfit = misfit_of(device, project, release, image)
+        misfit = _kind_misfit(release, image, releases)
+        misfit = misfit or misfit_of(device, project, release, image)
         if misfit is None:
             return image
         first = first or misfit
     return first or Hold(Reason.NO_IMAGE, f"{release.version} has no image to flash", release)
+
+
+def _kind_misfit(release: Release, image: ReleaseImage, releases: Sequence[Release]) -> Hold | None:
+    """Bytes that nobody understands, beside images that are understood, may be anything."""
+    if image.format != "opaque" or image.part != "opaque" or image.chip or image.hardware:
+        return None
+    known = next(
+        (i.format for r in releases for i in r.images if i.part in ("application", "bundle")), None
+    )
+    if known is None:
+        return None
+    detail = f"{image.name}: of no known format, and other images here are {known}"
+    return Hold(Reason.OTHER_KIND, detail, release)
 
 
 def misfit_of(

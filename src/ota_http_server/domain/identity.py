@@ -23,6 +23,13 @@ class Identity:
     """The one project this caller may see; None sees all."""
     credential: bytes
     """SHA-256 of the credential: names it in memory and rows without holding it."""
+    at_hand: bool = True
+    """The device can show its credential again by itself: it came in a header."""
+
+    sha256_start: str | None = None
+    """A download ticket opens this image and no other: the beginning of its digest."""
+    is_gateway: bool = False
+    """Speaks for every device of its project, and says for which."""
 
     def may_see(self, project: str) -> bool:
         return self.project is None or self.project == project

@@ -77,6 +77,16 @@ def _running(device: Device, sighting: Sighting, image: KnownImage | None, at: i
     )
 
 
+def proven(device: Device, image: KnownImage) -> Device:
+    """The device, seen running this image for sure."""
+    return replace(
+        device,
+        image_sha256=image.sha256,
+        secure_version=max(device.secure_version or 0, image.secure_version or 0) or None,
+        revision_min=max(device.revision_min or 0, image.min_chip_revision or 0) or None,
+    )
+
+
 def seen(
     attempt: Attempt,
     sighting: Sighting,

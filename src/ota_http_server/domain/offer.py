@@ -29,6 +29,7 @@ class Reason(StrEnum):
     WRONG_BOARD = "wrong-board"
     TOO_BIG = "too-big"
     LOWER_COUNTER = "lower-counter"
+    OTHER_KIND = "other-kind"
     AWAITING_RESTART = "awaiting-restart"
     LOOPING = "looping"
     FAILING = "failing"

@@ -100,6 +100,8 @@ class Release:
     created_at: int = 0
     published_at: int | None = None
     withdrawn_at: int | None = None
+    withdrawn_by: str | None = None
+    """What the folder withdrew it may publish again."""
     edition: int = 1
 
     @property

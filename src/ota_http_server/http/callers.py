@@ -39,7 +39,8 @@ class Callers:
             token = path_token
         if token is None:
             raise Unauthenticated("no credential", shown=False)
-        return self._grants.identify(token)
+        # A redirect or a URL of ours does not make the client show it again.
+        return replace(self._grants.identify(token), at_hand=False)
 
     def _in_query(self, request: Request) -> str | None:
         """`?token=…`, for GET and HEAD only: nothing that changes anything takes it."""
@@ -61,11 +62,11 @@ def _authorized(header: str) -> str:
     """The token in an Authorization header: Bearer, or Basic with the token as password."""
     scheme, _, rest = header.strip().partition(" ")
     match scheme.lower():
-        case "bearer":
+        case "bearer" | "targettoken" | "gatewaytoken":  # hawkBit's clients say the latter two
             return rest.strip()
         case "basic":
             return _basic_password(rest.strip())
-    raise Unauthenticated("the Authorization scheme is neither Bearer nor Basic")
+    raise Unauthenticated("the Authorization scheme is none that is known here")
 
 
 def _basic_password(encoded: str) -> str:

@@ -8,13 +8,31 @@ the revocation counter moves.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.bounded import Bounded
-from ota_http_server.operations.verify_token import TokenVerifier, credential_of
+from ota_http_server.operations.verify_token import credential_of
 
 GRANT_SECONDS = 60.0
 GRANTS_MAX = 10_000  # some 600 bytes each
+
+
+class Validity(Protocol):
+    """Until when what was verified holds by itself."""
+
+    @property
+    def expires_at(self) -> int: ...
+
+
+class Verifier(Protocol):
+    """Knows what holds."""
+
+    def verify(self, text: str, now: int, /) -> tuple[Identity, Validity]:
+        """Who it speaks for, or `Unauthenticated`."""
+
+    def revocations(self) -> int:
+        """A number that changes with every revocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +51,7 @@ class Grants:
 
     def __init__(
         self,
-        verifier: TokenVerifier,
+        verifier: Verifier,
         *,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
@@ -56,7 +74,7 @@ class Grants:
             and self._monotonic() < grant.forgotten_at
         ):
             return grant.identity
-        identity, claims = self._verifier.verify(token, int(now))
+        identity, validity = self._verifier.verify(token, int(now))
         forgotten_at = self._monotonic() + GRANT_SECONDS
-        self._grants.put(key, Grant(identity, claims.expires_at, forgotten_at, revocations))
+        self._grants.put(key, Grant(identity, validity.expires_at, forgotten_at, revocations))
         return identity

@@ -72,6 +72,11 @@ class TokenVerifier:
                 self._turn.release()
         return self._revoked.counter
 
+    def is_device_revoked(self, device: str, issued_at: int | None) -> bool:
+        """Whether what was issued to it at this second (None: nobody knows when) is dead."""
+        revoked_at = self._revoked.devices.get(device)
+        return revoked_at is not None and (issued_at is None or issued_at <= revoked_at)
+
     def refresh(self) -> None:
         """Reads new revocations, if there are any. Keeps what it knows if the database is away."""
         with self._turn:
@@ -103,10 +108,7 @@ class TokenVerifier:
 
     def _is_revoked(self, claims: Claims, credential: bytes) -> bool:
         revoked = self._revoked
-        device_revoked_at = revoked.devices.get(device_key(claims.subject))
-        if device_revoked_at is not None and (
-            claims.issued_at is None or claims.issued_at <= device_revoked_at
-        ):
+        if self.is_device_revoked(device_key(claims.subject), claims.issued_at):
             return True
         if f"sha256:{credential.hex()}" in revoked.tokens:
             return True

@@ -113,8 +113,16 @@ class Attempts:
         Counters(self._connection).move(DEVICES)
 
     def silent_since(self, before: int, limit: int) -> list[Attempt]:
-        """Open attempts of which nothing was heard since; the longest silent first."""
-        query = select(attempts).where(attempts.c.is_open.is_(True), attempts.c.changed_at < before)
+        """Open attempts whose device was not heard of since; the longest silent first."""
+        query = (
+            select(attempts)
+            .outerjoin(devices, devices.c.id == attempts.c.device)
+            .where(
+                attempts.c.is_open.is_(True),
+                attempts.c.changed_at < before,
+                func.coalesce(devices.c.last_seen, 0) < before,
+            )
+        )
         rows = self._connection.execute(query.order_by(attempts.c.changed_at).limit(limit))
         return [_attempt(row) for row in rows]
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     select,
     update,
 )
@@ -19,6 +18,7 @@ from sqlalchemy import (
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.storage.counters import DEVICES, Counters
 from ota_http_server.storage.schema import devices
+from ota_http_server.storage.upserts import insert_into
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,12 @@ class Devices:
         row = self._connection.execute(select(devices).where(devices.c.id == device_id)).first()
         return None if row is None else _device(row)
 
+    def lock(self, device_id: str) -> None:
+        """From here to the end of the transaction nobody else changes it (SQLite: nor anything)."""
+        self._connection.execute(
+            select(devices.c.id).where(devices.c.id == device_id).with_for_update()
+        )
+
     def page(self, wanted: Wanted, after: str, limit: int) -> list[Device]:
         """The next devices by id."""
         query = select(devices).where(devices.c.id > after, *_conditions(wanted))
@@ -56,9 +62,9 @@ class Devices:
         return self._connection.scalar(query) or 0
 
     def add(self, device: Device) -> None:
-        self._connection.execute(
-            insert(devices).values(id=device.id, wiped_at=0, **_values(device))
-        )
+        # Another instance may have met it in the same moment.
+        new = insert_into(self._connection, devices, id=device.id, wiped_at=0, **_values(device))
+        self._connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
         Counters(self._connection).move(DEVICES)
 
     def change(self, device: Device) -> None:

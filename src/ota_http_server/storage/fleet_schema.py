@@ -41,6 +41,7 @@ releases = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("published_at", BigInteger),
     Column("withdrawn_at", BigInteger),
+    Column("withdrawn_by", String(64)),
     Column("edition", Integer, nullable=False),
     Index("ix_releases_project_identity", "project", "identity", unique=True),
 )

@@ -168,6 +168,7 @@ def _changeable(release: Release) -> dict[str, object]:
         "forced": release.forced,
         "published_at": release.published_at,
         "withdrawn_at": release.withdrawn_at,
+        "withdrawn_by": release.withdrawn_by,
         "edition": release.edition,
     }
 
@@ -188,6 +189,7 @@ def _release(row: Row[tuple[object, ...]], having: list[ReleaseImage]) -> Releas
         created_at=row.created_at,
         published_at=row.published_at,
         withdrawn_at=row.withdrawn_at,
+        withdrawn_by=row.withdrawn_by,
         edition=row.edition,
     )
 

@@ -77,6 +77,7 @@ def projects_and_releases() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("published_at", sa.BigInteger()),
         sa.Column("withdrawn_at", sa.BigInteger()),
+        sa.Column("withdrawn_by", sa.String(length=64)),
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_releases"),
     )

@@ -1,0 +1,229 @@
+"""Checking in: the device asks, and says what it is and runs; it is offered a release, or told why
+not.
+
+The decision is made on what memory knows. Where nothing follows from it, nothing is written. Where
+something does (an offer, a fact that changed, an attempt that proved itself), it is made once more
+under the lock, on the rows.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.domain.decision import decide
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.errors import Invalid, NotFound, Unavailable
+from ota_http_server.domain.identity import Identity, device_key
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.observation import proven, seen, told
+from ota_http_server.domain.offer import Decision, Hold, Offer, Reason
+from ota_http_server.domain.project import Registering
+from ota_http_server.domain.release import FLASHED_WHOLE
+from ota_http_server.domain.release import State as ReleaseState
+from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
+from ota_http_server.operations.catalog import Catalog, Shelf
+from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.move_attempt import move
+from ota_http_server.operations.registry import Known, Registry, known_image, read
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.devices import Wanted
+from ota_http_server.storage.transaction import Writing
+
+JITTER = 0.2  # boards that were switched on together must not ask together for ever
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Which device comes, for which project, from where; its credential was verified."""
+
+    device: str
+    project: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the device is told. `attempt` is the open one, if there is one."""
+
+    device: Device | None
+    """None if it is not in the registry, and may not come in by itself."""
+    decision: Decision
+    attempt: Attempt | None
+    poll_seconds: int
+    """How long it should wait before it asks again."""
+
+
+class CheckIn:
+    """The operation; one for each process."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalog: Catalog,
+        registry: Registry,
+        *,
+        poll_seconds: int,
+        devices_max: int,
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._registry = registry
+        self._poll_seconds = poll_seconds
+        self._devices_max = devices_max
+
+    def __call__(
+        self,
+        visit: Visit,
+        sighting: Sighting = NOTHING_SAID,
+        *,
+        parts: Sequence[Kind] = FLASHED_WHOLE,
+        opens: bool = True,
+    ) -> Answer:
+        """`opens=False` only looks: an offer then opens no attempt."""
+        shelf = self._catalog.of(visit.project)
+        known = self._registry.find(visit.device)
+        if known is None:
+            if not may_come_in(shelf):
+                detail = "it is not in the registry, and this project takes nobody in by itself"
+                return self._answer(visit, None, Hold(Reason.NOT_REGISTERED, detail), None)
+            return self._written(visit, sighting, shelf, parts, opens)
+        at = int(self._database.clock().timestamp())
+        after = told(known.device, sighting, self._registry.named_by(sighting.digests), at)
+        if after == known.device and self._proof(known.latest, sighting, at) is None:
+            decision = decide(
+                after,
+                shelf.project,
+                shelf.releases,
+                known.open_attempt,
+                known.history,
+                at=at,
+                parts=parts,
+            )
+            if isinstance(decision, Hold) or decision.attempt is not None or not opens:
+                self._registry.saw(visit.device, visit.address)
+                return self._answer(visit, after, decision, known.open_attempt)
+        return self._written(visit, sighting, shelf, parts, opens)
+
+    def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
+        if latest is None or not (sighting.version or sighting.digests):
+            return None
+        new = self._registry.named_by(frozenset({latest.sha256}))
+        before = self._registry.named_by(frozenset(filter(None, (latest.from_sha256,))))
+        return None if new is None else seen(latest, sighting, new, before, at)
+
+    def _written(
+        self,
+        visit: Visit,
+        sighting: Sighting,
+        shelf: Shelf,
+        parts: Sequence[Kind],
+        opens: bool,
+    ) -> Answer:
+        def written(tx: Writing) -> tuple[Device, Decision, Attempt | None]:
+            tx.devices.lock(visit.device)
+            known = read(tx, visit.device) or self._registered(tx, visit)
+            device, latest = _observed(tx, known, sighting)
+            running = latest if latest is not None and latest.is_open else None
+            decision = decide(
+                device,
+                shelf.project,
+                tx.releases.of_project(visit.project, (ReleaseState.PUBLISHED,)),
+                running,
+                tx.attempts.history(visit.device),
+                at=tx.second,
+                parts=parts,
+            )
+            if opens and isinstance(decision, Offer) and decision.attempt is None:
+                if running is not None:
+                    move(tx, running, State.SUPERSEDED)
+                running = tx.attempts.open(_attempt(device, decision, tx.second))
+                decision = replace(decision, attempt=running)
+            device = replace(device, last_seen=tx.second, address=visit.address[:64])
+            edition = known.device.edition + (device != _as_seen(known.device, device))
+            tx.devices.change(replace(device, edition=edition))
+            return device, decision, running
+
+        device, decision, attempt = self._database.change(written)
+        self._registry.forget(visit.device)
+        return self._answer(visit, device, decision, attempt)
+
+    def _registered(self, tx: Writing, visit: Visit) -> Known:
+        if tx.devices.count(Wanted()) >= self._devices_max:
+            raise Unavailable(f"the registry holds devices_max ({self._devices_max:,}) devices")
+        tx.devices.add(
+            Device(
+                id=visit.device, project=visit.project, created_at=tx.second, created_by="check-in"
+            )
+        )
+        known = read(tx, visit.device)
+        assert known is not None
+        return known
+
+    def _answer(
+        self, visit: Visit, device: Device | None, decision: Decision, attempt: Attempt | None
+    ) -> Answer:
+        return Answer(device, decision, attempt, poll_seconds_of(visit.device, self._poll_seconds))
+
+
+def visit_of(caller: Identity, project: str, claimed: object, address: str) -> Visit:
+    """The visit of this caller; `claimed` is who it says it is, where its credential does not.
+
+    `NotFound` for another one's project, `Invalid` where nobody says which device it is.
+    """
+    if not caller.may_see(project):
+        raise NotFound(NO_SUCH_PROJECT)
+    if caller.subject:
+        return Visit(device_key(caller.subject), project, address)
+    if not isinstance(claimed, str) or not claimed:
+        raise Invalid("say which device this is: with a device's own credential, or as device=…")
+    return Visit(device_key(claimed), project, address)
+
+
+def poll_seconds_of(device_id: str, poll_seconds: int) -> int:
+    """The device's own interval: the same every time, and spread over the fleet."""
+    share = int.from_bytes(hashlib.sha256(device_id.encode()).digest()[:4], "big") / 2**32
+    return max(1, round(poll_seconds * (1 - JITTER + 2 * JITTER * share)))
+
+
+def _observed(tx: Writing, known: Known, sighting: Sighting) -> tuple[Device, Attempt | None]:
+    """The device and its latest attempt after what it said; the attempt is written here."""
+    image = known_image(tx, sighting.digests) if sighting.digests else None
+    device, latest = told(known.device, sighting, image, tx.second), known.latest
+    if latest is None or not (sighting.version or sighting.digests):
+        return device, latest
+    new = known_image(tx, frozenset({latest.sha256}))
+    old = known_image(tx, frozenset({latest.from_sha256})) if latest.from_sha256 else None
+    state = seen(latest, sighting, new, old, tx.second) if new is not None else None
+    if state is None:
+        return device, latest
+    if state is State.VERIFIED and new is not None:
+        device = proven(device, new)
+    return device, move(tx, latest, state)
+
+
+def _attempt(device: Device, offer: Offer, at: int) -> Attempt:
+    return Attempt(
+        id=0,
+        device=device.id,
+        project=device.project,
+        release=offer.release.number,
+        version=offer.release.version,
+        image_name=offer.image.name,
+        sha256=offer.image.sha256,
+        size=offer.image.size,
+        state=State.OFFERED,
+        from_version=device.version,
+        from_sha256=device.image_sha256,
+        offered_at=at,
+        changed_at=at,
+    )
+
+
+def _as_seen(before: Device, after: Device) -> Device:
+    """The device before, but for when and where it was seen: that alone is no change."""
+    return replace(before, last_seen=after.last_seen, address=after.address)
+
+
+def may_come_in(shelf: Shelf) -> bool:
+    return shelf.project.registering is Registering.CHECK_IN

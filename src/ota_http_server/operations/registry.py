@@ -1,0 +1,138 @@
+"""The registry: what is known of each device, in memory as long as it stays true.
+
+A device that has nothing to do is looked up in memory only. Where an attempt is open, or attributes
+are wanted, the rows are read each time, because another instance may have been told something a
+moment ago. When each was last seen is gathered and written in batches.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+
+from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.errors import Refusal, Unavailable
+from ota_http_server.domain.observation import KnownImage
+from ota_http_server.domain.offer import History
+from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.news import News
+from ota_http_server.storage.counters import CATALOG, DEVICES
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Reading
+
+WRITE_SECONDS = 5.0  # how often "last seen" is written
+KNOWN_MAX = 60_000  # devices in memory, about a kilobyte each
+SEEN_MAX = 100_000  # devices whose visit waits to be written
+DIGESTS_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A device and its latest attempt, open or not."""
+
+    device: Device
+    latest: Attempt | None
+    history: History
+
+    @property
+    def open_attempt(self) -> Attempt | None:
+        return self.latest if self.latest is not None and self.latest.is_open else None
+
+
+class Registry:
+    """One for each process. `wall` is in unix seconds."""
+
+    def __init__(self, database: Database, news: News, wall: Callable[[], float]) -> None:
+        self._database = database
+        self._news = news
+        self._wall = wall
+        self._known: Bounded[str, tuple[int, Known]] = Bounded(KNOWN_MAX)
+        self._named: Bounded[frozenset[str], tuple[int, KnownImage | None]] = Bounded(DIGESTS_MAX)
+        self._seen: dict[str, tuple[int, str]] = {}
+        self._turn = Lock()
+
+    def find(self, device_id: str) -> Known | None:
+        """What is known of the device; on the hot path.
+
+        While the database is away, what was known last, if anything.
+        """
+        count = self._news.of(DEVICES)
+        remembered = self._known.get(device_id)
+        if remembered is not None and remembered[0] == count and _is_quiet(remembered[1]):
+            return remembered[1]
+        try:
+            with self._database.reading() as rows:
+                known = read(rows, device_id)
+        except Unavailable:
+            if remembered is None:
+                raise
+            return remembered[1]
+        if known is not None:
+            self._known.put(device_id, (count, known))
+        return known
+
+    def named_by(self, digests: frozenset[str]) -> KnownImage | None:
+        """The image of ours that any of these digests names."""
+        if not digests:
+            return None
+        count = self._news.of(CATALOG)
+        remembered = self._named.get(digests)
+        if remembered is not None and remembered[0] == count:
+            return remembered[1]
+        with self._database.reading() as rows:
+            image = known_image(rows, digests)
+        self._named.put(digests, (count, image))
+        return image
+
+    def forget(self, device_id: str) -> None:
+        self._known.forget(device_id)
+
+    def saw(self, device_id: str, address: str) -> None:
+        """Notes that the device was here; nothing is written at once."""
+        with self._turn:
+            if device_id in self._seen or len(self._seen) < SEEN_MAX:
+                self._seen[device_id] = (int(self._wall()), address)
+
+    def write(self) -> None:
+        """Writes who was here; called by the background every `WRITE_SECONDS`, and at the end."""
+        with self._turn:
+            seen, self._seen = self._seen, {}
+        if not seen:
+            return
+        visits = [(device_id, at, address[:64]) for device_id, (at, address) in seen.items()]
+        try:
+            self._database.change(lambda tx: tx.devices.see(visits))
+        except Refusal:
+            with self._turn:
+                self._seen = {**seen, **self._seen}
+            raise
+
+
+def read(rows: Reading, device_id: str) -> Known | None:
+    """The same from the rows, in whatever transaction."""
+    device = rows.devices.get(device_id)
+    if device is None:
+        return None
+    return Known(device, rows.attempts.latest_of(device_id), rows.attempts.history(device_id))
+
+
+def known_image(rows: Reading, digests: frozenset[str]) -> KnownImage | None:
+    """The image that any of these digests names, with the version of the release that has it."""
+    image = rows.images.named_by(digests)
+    if image is None:
+        return None
+    versions = rows.releases.versions_of(image.sha256)
+    return KnownImage(
+        sha256=image.sha256,
+        digests=image.digests,
+        version=versions[0][1] if versions else image.version,
+        header_version=image.version,
+        chip=image.chip,
+        min_chip_revision=image.min_chip_revision,
+        secure_version=image.secure_version,
+    )
+
+
+def _is_quiet(known: Known) -> bool:
+    """Nothing is under way that another instance could be told of."""
+    return known.open_attempt is None and not known.device.attributes_wanted
