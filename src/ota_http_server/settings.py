@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 MIB = 2**20
 DAY_SECONDS = 24 * 3600
 
-OWN_ROUTES = ("admin", "api", "favicon.ico", "healthz", "readyz", "status")
+OWN_ROUTES = ("admin", "api", "favicon.ico", "flash", "healthz", "readyz", "status")
 """Firmware under one of these paths would hide the server's own answers."""
 
 SQLITE = "sqlite:///"
@@ -51,10 +51,11 @@ def knob(default: Any, meaning: str, group: str, **more: Any) -> Any:
     return field(default=default, repr=not said.secret, metadata={"knob": said})
 
 
-SERVE, FILES, TOKENS, PROXY, LIMITS, LOGS = (
+SERVE, FILES, TOKENS, DEVICES, PROXY, LIMITS, LOGS = (
     "Serving",
     "Files",
     "Tokens",
+    "Devices",
     "Behind a proxy",
     "Limits and patience",
     "Logs",
@@ -146,6 +147,24 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         shown_default="made in the data folder",
     )
     query_token: bool = knob(True, "accept `?token=` on GET and HEAD", TOKENS)
+
+    poll_seconds: int = knob(
+        300,
+        "seconds that a device waits between check-ins",
+        DEVICES,
+        least=10,
+        most=DAY_SECONDS - 1,
+    )
+    silent_seconds: int = knob(
+        DAY_SECONDS,
+        "seconds without a word after which a begun update counts as silent",
+        DEVICES,
+        least=60,
+        most=365 * DAY_SECONDS,
+    )
+    devices_max: int = knob(
+        100_000, "most devices in the registry", DEVICES, least=1, most=10_000_000
+    )
 
     trusted_proxies: tuple[Network, ...] = knob(
         (), "networks whose X-Forwarded-* headers count", PROXY, shown_default="none"

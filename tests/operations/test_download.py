@@ -213,7 +213,7 @@ def test_a_file_that_was_away_for_a_while_may_have_been_begun_too(one, other, to
     one.get(PATH, token, Range="bytes=0-99")
     (one.firmware / "lamp" / "lamp.bin").unlink()
     one.clock.pass_seconds(1)
-    sweep(one.ota.collection, one.ota.stores.database)
+    sweep(one.ota.collection, one.ota.stores.database, one.ota.release_folder)
     one.drop("lamp", "lamp.bin", Y)
     refused = other.get(PATH, token, Range="bytes=100-")
     one.settle()

@@ -28,7 +28,7 @@ def an_instance(tmp_path, clock):
 
 
 def swept(ota):
-    sweep(ota.ota.collection, ota.ota.stores.database)
+    sweep(ota.ota.collection, ota.ota.stores.database, ota.ota.release_folder)
 
 
 def tidied(ota):

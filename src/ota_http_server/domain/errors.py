@@ -69,6 +69,12 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class Outdated(Refusal):
+    """A change meant for an edition that is no longer the present one."""
+
+    code = "outdated"
+
+
 class BeginAnew(Refusal):
     """What was begun cannot go on; from its first byte on it can be had."""
 

@@ -23,8 +23,6 @@ class Identity:
     """The one project this caller may see; None sees all."""
     credential: bytes
     """SHA-256 of the credential: names it in memory and rows without holding it."""
-    at_hand: bool = True
-    """The device can show its credential again by itself: it came in a header."""
 
     sha256_start: str | None = None
     """A download ticket opens this image and no other: the beginning of its digest."""

@@ -13,7 +13,7 @@ from ota_http_server.domain.version import (
     version_in_name,
 )
 
-VersionFrom = Literal["header", "name"]
+VersionFrom = Literal["header", "name", "release"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,8 @@ class Seen:
     """Rises with every file that comes: a larger one was seen later."""
     header_version: str | None
     """The image's own version (`ImageFacts.version`)."""
+    release_version: str | None = None
+    """The one that it was published under, which counts before both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ def latest(files: Iterable[Seen]) -> Listed | None:
 
 
 def _listed(file: Seen, prefers_name: bool) -> Listed:
+    if file.release_version is not None:
+        where: VersionFrom = "release"
+        return Listed(file.name, file.sha256, file.first_seen_index, file.release_version, where)
     header, in_name = file.header_version, version_in_name(file.name)
     found: tuple[str, VersionFrom] | tuple[None, None] = (None, None)
     if in_name and (prefers_name or not (header and orders(header))):

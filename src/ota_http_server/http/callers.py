@@ -15,6 +15,8 @@ from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.identity import ANYONE, Identity
 from ota_http_server.http.exchange import Request
 from ota_http_server.http.grants import Grants
+from ota_http_server.http.place import Place
+from ota_http_server.security.credentials import TICKET_PATTERN
 
 TOKEN_PARAMETER = "token="  # noqa: S105 - the brief's name of it
 SAFE_METHODS = ("GET", "HEAD")
@@ -27,8 +29,13 @@ class Callers:
         self._grants = grants
         self._query_token = query_token
 
-    def identify(self, request: Request, path_token: str | None = None) -> Identity:
-        """The caller; raises `Unauthenticated` for no credential and for one that does not hold."""
+    def identify(
+        self, request: Request, path_token: str | None = None, place: Place | None = None
+    ) -> Identity:
+        """The caller; raises `Unauthenticated` for no credential and for one that does not hold.
+
+        `place` is what the path names: a download ticket in it opens that image alone.
+        """
         if self._grants is None:
             return _anyone(request.address)
         authorization = request.header("authorization")
@@ -37,10 +44,11 @@ class Callers:
         token = self._in_query(request)
         if token is None:
             token = path_token
+            if token and place and place.digest_start and TICKET_PATTERN.match(token):
+                return self._grants.ticket(token, place.project, place.digest_start)
         if token is None:
             raise Unauthenticated("no credential", shown=False)
-        # A redirect or a URL of ours does not make the client show it again.
-        return replace(self._grants.identify(token), at_hand=False)
+        return self._grants.identify(token)
 
     def _in_query(self, request: Request) -> str | None:
         """`?token=…`, for GET and HEAD only: nothing that changes anything takes it."""
@@ -50,6 +58,11 @@ class Callers:
             if parameter.startswith(TOKEN_PARAMETER):
                 return unquote(parameter[len(TOKEN_PARAMETER) :])
         return None
+
+
+def shows_again(request: Request) -> bool:
+    """Whether the client shows its credential wherever it is sent: one in a header, that is."""
+    return request.header("authorization") is not None
 
 
 @lru_cache(maxsize=1024)

@@ -19,7 +19,10 @@ CONNECTION = "ota_http_server.connection"
 
 REASONS = {
     200: "OK",
+    201: "Created",
+    202: "Accepted",
     206: "Partial Content",
+    302: "Found",
     304: "Not Modified",
     400: "Bad Request",
     401: "Unauthorized",
@@ -27,6 +30,7 @@ REASONS = {
     404: "Not Found",
     405: "Method Not Allowed",
     409: "Conflict",
+    410: "Gone",
     412: "Precondition Failed",
     413: "Content Too Large",
     414: "URI Too Long",
@@ -68,6 +72,24 @@ class Request:
         value = self.environ.get(_environ_key(name))
         return value if value is None else str(value)
 
+    def read_body(self, bytes_max: int) -> bytes:
+        """The body, or the first `bytes_max` + 1 bytes of a longer one: refuse it then.
+
+        PEP 3333 lets a server's stream go on behind the body, so the length that was said counts.
+        """
+        said = self.environ.get("CONTENT_LENGTH") or ""
+        if said.isascii() and said.isdigit():
+            left = min(int(said), bytes_max + 1)
+        elif self.environ.get("wsgi.input_terminated"):
+            left = bytes_max + 1
+        else:
+            return b""
+        body = b""
+        while left > 0 and (block := self.environ["wsgi.input"].read(left)):
+            body += block
+            left -= len(block)
+        return body
+
     def trust_connection(self) -> None:
         """The caller proved who it is: our own server counts it among the strangers no more."""
         connection = self.environ.get(CONNECTION)
@@ -94,6 +116,8 @@ class Reply:
     status: int
     headers: Headers = ()
     body: tuple[bytes | FilePart, ...] = ()
+    device: str = ""
+    """Whose download it is, if that is known: what arrives of it becomes its progress."""
 
     @property
     def length(self) -> int:

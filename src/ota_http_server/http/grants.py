@@ -34,6 +34,9 @@ class Verifier(Protocol):
     def revocations(self) -> int:
         """A number that changes with every revocation."""
 
+    def read_ticket(self, text: str, project: str, digest_start: str, now: int, /) -> Identity:
+        """Who a download ticket was made for, or `Unauthenticated`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Grant:
@@ -78,3 +81,8 @@ class Grants:
         forgotten_at = self._monotonic() + GRANT_SECONDS
         self._grants.put(key, Grant(identity, validity.expires_at, forgotten_at, revocations))
         return identity
+
+    def ticket(self, text: str, project: str, digest_start: str) -> Identity:
+        """Whose download ticket this is; checking one costs no more than remembering it."""
+        self._verifier.revocations()  # asks for news if those are old
+        return self._verifier.read_ticket(text, project, digest_start, int(self._wall()))

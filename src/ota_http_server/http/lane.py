@@ -26,13 +26,8 @@ StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 BLOCK_BYTES = 64 * 1024  # what is read at a time where the server has no better way
-METHODS = ("GET", "HEAD")
-
-_NOT_ALLOWED = plain_problem(
-    405,
-    body_of(405, "method_not_allowed", "only GET and HEAD are known here"),
-    (("Allow", "GET, HEAD"),),
-)
+READING = ("GET", "HEAD")
+"""The methods of a dialect that only gives."""
 
 
 class Dialect(Protocol):
@@ -40,6 +35,8 @@ class Dialect(Protocol):
 
     prefix: str
     """Paths that begin so are its own."""
+    methods: Sequence[str]
+    """Those that it knows; all others are refused before it sees the request."""
 
     def answer(self, request: Request) -> Reply:
         """Translates; a Refusal is an answer too."""
@@ -71,6 +68,12 @@ class DeviceLane:
         for prefix, dialect in self._dialects:
             if path.startswith(prefix):
                 return self._serve(dialect, environ, start_response)
+        # A tenant's name counts in any case: old Zephyrs write it both ways.
+        if "/controller/v1/" in path:
+            folded = path.lower()
+            for prefix, dialect in self._dialects:
+                if folded.startswith(prefix):
+                    return self._serve(dialect, environ, start_response)
         try:
             self._proxies.base_url(environ)
         except Refusal as refusal:  # a Host that is none: no door lets it in
@@ -95,7 +98,10 @@ class DeviceLane:
         try:
             address = self._proxies.caller(environ)
             request = Request(environ, address, self._proxies.base_url(environ))
-            reply = dialect.answer(request) if request.method in METHODS else _NOT_ALLOWED
+            if request.method in dialect.methods:
+                reply = dialect.answer(request)
+            else:
+                reply = not_allowed(dialect.methods)
             self._log.answered(environ, address, reply.status)
             return reply, address
         except Refusal as refusal:
@@ -130,7 +136,8 @@ class DeviceLane:
             if by_proxy := self._transfers.by_proxy(part, environ):
                 start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
                 return ()
-            return self._send_file(part, address, status, headers, environ, start_response)
+            whose = (address, reply.device)
+            return self._send_file(part, whose, status, headers, environ, start_response)
         pieces = _Pieces([_opened(part) for part in reply.body])
         start_response(status, headers)
         return pieces
@@ -138,7 +145,7 @@ class DeviceLane:
     def _send_file(
         self,
         part: FilePart,
-        address: str,
+        whose: tuple[str, str],
         status: str,
         headers: list[tuple[str, str]],
         environ: Environ,
@@ -147,9 +154,16 @@ class DeviceLane:
         span = Span(part)
         start_response(status, headers)
         if connection := environ.get(CONNECTION):
-            self._transfers.watch(connection, part, address)
+            self._transfers.watch(connection, part, *whose)
         wrap = environ.get("wsgi.file_wrapper")
         return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
+
+
+def not_allowed(methods: Sequence[str]) -> Reply:
+    """405 with the methods that would have been right."""
+    known = ", ".join(methods)
+    detail = body_of(405, "method_not_allowed", f"only {known} are known here")
+    return plain_problem(405, detail, (("Allow", known),))
 
 
 class Span:

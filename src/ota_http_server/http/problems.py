@@ -15,6 +15,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.Conflict: 409,
+    errors.Outdated: 412,
     errors.TooLarge: 413,
     errors.NotJson: 415,
     errors.BeginAnew: 416,

@@ -32,10 +32,18 @@ class Connection(Protocol):
     on_transfer: Callable[[int, bool], None] | None
 
 
+class Heard(Protocol):
+    """Whoever wants to know what became of a device's download."""
+
+    def __call__(self, device: str, sha256: str, sent_bytes: int, /, *, whole: bool) -> None: ...
+
+
 @dataclass(slots=True)
 class _Running:
     began: float
     last: float
+    address: str
+    device: str
     sent_bytes: int = 0
     size: int = 0
 
@@ -51,10 +59,12 @@ class Transfers:
         prefix: str = "/_blobs",
         *,
         monotonic: Callable[[], float] = time.monotonic,
+        heard: "Heard | None" = None,
     ) -> None:
         self._mode = mode
         self._prefix = prefix.rstrip("/")
         self._monotonic = monotonic
+        self._heard = heard
         self._running: dict[tuple[str, str], _Running] = {}
         self._turn = Lock()
         self._pace = LinePace(LINES_A_SECOND_MAX, monotonic=monotonic)
@@ -71,30 +81,39 @@ class Transfers:
             return "X-Sendfile", str(part.path.absolute())
         return "X-Accel-Redirect", f"{self._prefix}/{part.path.parent.name}/{part.path.name}"
 
-    def watch(self, connection: Connection, part: FilePart, address: str) -> None:
-        """Asks the connection to tell how much of this part was sent to this caller."""
-        key = (address, part.path.name)
+    def watch(self, connection: Connection, part: FilePart, address: str, device: str = "") -> None:
+        """Asks the connection to tell how much of this part was sent to this caller.
+
+        `device` is whose download it is, "" where that is not known.
+        """
+        key = (device or address, part.path.name)
         path = part.path
 
         def transferred(sent_bytes: int, _complete: bool) -> None:
-            self._add(key, path, sent_bytes)
+            whole = self._add(key, path, sent_bytes, address, device)
+            if device and self._heard is not None:
+                self._heard(device, path.name, sent_bytes, whole=whole)
 
         connection.on_transfer = transferred
 
-    def _add(self, key: tuple[str, str], path: Path, sent_bytes: int) -> None:
+    def _add(
+        self, key: tuple[str, str], path: Path, sent_bytes: int, address: str, device: str
+    ) -> bool:
+        """Whether all of the image has gone out by now."""
         now = self._monotonic()
         with self._turn:
             running = self._running.get(key)
             if running is None:
                 if len(self._running) >= RUNNING_MAX:
-                    return
-                running = self._running[key] = _Running(now, now, size=_size(path))
+                    return False
+                running = self._running[key] = _Running(now, now, address, device, size=_size(path))
             running.last = now
             running.sent_bytes += sent_bytes
             if running.sent_bytes < running.size:
-                return
+                return False
             del self._running[key]
         self._log("download finished", key, running)
+        return True
 
     def log_the_silent(self) -> None:
         """Logs downloads of which nothing came for a while, and how many had no line of their own.
@@ -120,7 +139,8 @@ class Transfers:
             LOG,
             logging.INFO,
             event,
-            ip=key[0],
+            ip=running.address,
+            device=running.device or None,
             sha256=key[1][:16],
             bytes=running.sent_bytes,
             of=running.size,

@@ -1,62 +1,106 @@
-"""Describing a project: which versions its files are, and what the newest image is."""
+"""Describing a project: which versions it has, and what its newest image is.
+
+Files of the folder and images of releases count alike: of releases, those of the caller's channel.
+"""
 
 from dataclasses import dataclass
 
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.listing import Listed, Seen, latest, versions
+from ota_http_server.domain.release import DEFAULT_CHANNEL, FLASHED_WHOLE, Origin, ReleaseImage
 from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.catalog import Catalog, Shelf
 from ota_http_server.operations.collect import Collected, Collection
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.images import Image
+
+LATER = 10**12  # a release came later than every file of the folder, where versions do not order
 
 
 @dataclass(frozen=True, slots=True)
 class Newest:
     """The newest image of a project, with its version and where that was found."""
 
-    collected: Collected
+    image: Image
     listed: Listed
 
 
-class DescribeProject:
-    """The operation; it reads the folder as the process knows it."""
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What follows from a listing and a shelf, remembered by their identity."""
 
-    def __init__(self, collection: Collection) -> None:
+    collected: list[Collected]
+    shelf: Shelf
+    versions: list[str]
+    newest: Newest | None
+
+
+class DescribeProject:
+    """The operation; it reads folder and releases as the process knows them."""
+
+    def __init__(self, collection: Collection, catalog: Catalog, database: Database) -> None:
         self._collection = collection
-        self._versions: Bounded[str, tuple[list[Collected], list[str]]] = Bounded(1_000)
-        self._newest: Bounded[str, tuple[list[Collected], Newest | None]] = Bounded(1_000)
+        self._catalog = catalog
+        self._database = database
+        self._known: Bounded[str, _Described] = Bounded(1_000)
 
     def versions(self, caller: Identity, project: str) -> list[str]:
         """Distinct versions, ascending; files without one are served but not listed."""
-        collected = self._collected(caller, project)
-        known = self._versions.get(project)
-        if known is None or known[0] is not collected:
-            known = self._versions.put(project, (collected, versions(_seen(collected))))
-        return known[1]
+        return self._described(caller, project).versions
 
     def newest(self, caller: Identity, project: str) -> Newest:
-        """The newest image; `NotFound` if no file of the project has a version."""
-        collected = self._collected(caller, project)
-        known = self._newest.get(project)
-        if known is None or known[0] is not collected:
-            known = self._newest.put(project, (collected, _newest(collected)))
-        if known[1] is None:
+        """The newest image; `NotFound` if nothing of the project has a version."""
+        described = self._described(caller, project)
+        if described.newest is None:
             raise NotFound(f"{project} has no image with a version")
-        return known[1]
+        return described.newest
 
-    def _collected(self, caller: Identity, project: str) -> list[Collected]:
-        collected = self._collection.all_of(project) if caller.may_see(project) else None
-        if collected is None:
+    def _described(self, caller: Identity, project: str) -> _Described:
+        if not caller.may_see(project):
             raise NotFound(NO_SUCH_PROJECT)
-        return collected
+        collected = self._collection.all_of(project)
+        shelf = self._catalog.of(project)
+        if collected is None and shelf.is_empty:
+            raise NotFound(NO_SUCH_PROJECT)
+        known = self._known.get(project)
+        if known is None or known.collected is not collected or known.shelf is not shelf:
+            known = self._known.put(project, self._describe(collected or [], shelf))
+        return known
+
+    def _describe(self, collected: list[Collected], shelf: Shelf) -> _Described:
+        files = _of_folder(collected) + _of_releases(shelf)
+        found = latest(files)
+        newest = None
+        if found is not None and (image := self._image(found, collected)) is not None:
+            newest = Newest(image, found)
+        return _Described(collected, shelf, versions(files), newest)
+
+    def _image(self, found: Listed, collected: list[Collected]) -> Image | None:
+        for one in collected:
+            if (one.name, one.image.sha256) == (found.name, found.sha256):
+                return one.image
+        with self._database.reading() as rows:
+            return rows.images.get(found.sha256)
 
 
-def _newest(collected: list[Collected]) -> Newest | None:
-    listed = latest(_seen(collected))
-    if listed is None:
-        return None
-    return Newest(next(one for one in collected if one.name == listed.name), listed)
-
-
-def _seen(collected: list[Collected]) -> list[Seen]:
+def _of_folder(collected: list[Collected]) -> list[Seen]:
     return [Seen(one.name, one.image.sha256, one.seen, one.image.version) for one in collected]
+
+
+def _of_releases(shelf: Shelf) -> list[Seen]:
+    """Of those that did not come by the folder."""
+    return [
+        Seen(
+            image.name, image.sha256, LATER + release.number, image.header_version, release.version
+        )
+        for release in reversed(shelf.releases)
+        if release.origin is not Origin.FOLDER and release.channel == DEFAULT_CHANNEL
+        for image in sorted(release.images, key=_is_flashed_whole)
+    ]
+
+
+def _is_flashed_whole(image: ReleaseImage) -> bool:
+    """The application comes last: of one version the last is the latest."""
+    return image.part in FLASHED_WHOLE

@@ -17,7 +17,9 @@ from ota_http_server.domain.errors import (
     Unfit,
 )
 from ota_http_server.domain.identity import Identity
+from ota_http_server.domain.release import ReleaseImage
 from ota_http_server.operations.begun_downloads import BegunDownloads
+from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.collect import Collected, Collection
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.downloads import Beginning
@@ -31,11 +33,22 @@ NO_SUCH_PROJECT = "there is no such project, or it is not this token's"
 NOT_NOW = (NotFound, DiskFull, Unavailable)
 
 
+class Bytes(Protocol):
+    """What must be known of an image to send it."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def md5(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """The image for this caller, and the time that its answer carries as Last-Modified."""
 
-    image: Image
+    image: Bytes
     modified_at: int
     begins_since: int | None = None
     """If its sending begins a download: when the image came under this name (unix seconds)."""
@@ -58,10 +71,17 @@ class Asked(Protocol):
 class Download:
     """The operation; one for each process."""
 
-    def __init__(self, database: Database, collection: Collection, begun: BegunDownloads) -> None:
+    def __init__(
+        self,
+        database: Database,
+        collection: Collection,
+        begun: BegunDownloads,
+        catalog: Catalog,
+    ) -> None:
         self._database = database
         self._collection = collection
         self._begun = begun
+        self._catalog = catalog
 
     def __call__(self, caller: Identity, project: str, name: str, asked: Asked) -> Found:
         """The image under this name for this caller and this request.
@@ -103,13 +123,27 @@ class Download:
 
     def find(self, caller: Identity, project: str, name: str) -> Collected:
         """What the name holds now, if this caller may see it."""
-        if not caller.may_see(project) or not self._collection.has(project):
+        if not caller.may_see(project):
             raise NotFound(NO_SUCH_PROJECT)
+        has_folder = self._collection.has(project)
+        if not has_folder or not self._collection.lies_there(project, name):
+            return self._released(project, name, has_folder)
         try:
             return self._collection.find(project, name)
         except (Unfit, TooLarge) as refusal:
             # To a device a damaged image is not there; who drops images reads why.
             raise NotFound(f"{name} is not served: {refusal.detail}") from refusal
+
+    def _released(self, project: str, name: str, has_folder: bool) -> Collected:
+        """The newest release's image of this name: it need not have come by the folder."""
+        shelf = self._catalog.of(project)
+        found = shelf.by_name.get(name)
+        if found is None:
+            if not has_folder and shelf.is_empty:
+                raise NotFound(NO_SUCH_PROJECT)
+            raise NotFound(f"{project} has no file {name}")
+        release, image = found
+        return _collected(image, release.published_at or 0, release.number)
 
     def immutable(
         self, caller: Identity, project: str, name: str, digest_start: str, asked: Asked
@@ -118,10 +152,12 @@ class Download:
         try:
             current = self.find(caller, project, name)
         except NOT_NOW:
-            begun = self._begun_meanwhile(caller, project, name)
-            if begun is None or not begun.image.sha256.startswith(digest_start):
+            if not caller.may_see(project):
                 raise
-            return begun
+            begun = self._begun_meanwhile(caller, project, name)
+            if begun is not None and begun.image.sha256.startswith(digest_start):
+                return begun
+            return self._immutable_release(project, name, digest_start)
         if current.image.sha256.startswith(digest_start):
             begins = asked.begins_at_zero(current.image.size)
             since = current.collected_at if begins else None
@@ -130,9 +166,16 @@ class Download:
             begun = self._begun_before(caller, project, current)
         except BeginAnew:  # not here: this URL has nothing to begin with any more
             begun = None
-        if begun is None or not begun.image.sha256.startswith(digest_start):
+        if begun is not None and begun.image.sha256.startswith(digest_start):
+            return begun
+        return self._immutable_release(project, name, digest_start)
+
+    def _immutable_release(self, project: str, name: str, digest_start: str) -> Found:
+        """The image of a release, withdrawn or not: whoever was offered it may fetch it whole."""
+        image = self._catalog.image(project, digest_start, name)
+        if image is None or not self._collection.blobs.holds(image.sha256, image.size):
             raise NotFound(f"{name} does not hold sha256-{digest_start} (any more)")
-        return begun
+        return Found(image, image.modified_at)
 
     def _begun_before(self, caller: Identity, project: str, current: Collected) -> Found | None:
         """The image that this credential began; None says that it may have begun this one."""
@@ -162,6 +205,12 @@ class Download:
         if image is None or not self._collection.blobs.holds(image.sha256, image.size):
             return None
         return Found(image, begun.modified_at)
+
+
+def _collected(image: ReleaseImage, published_at: int, number: int) -> Collected:
+    """A release's image like one of the folder: the newest release may take its name's place."""
+    row = Image(image.sha256, image.size, image.md5, image.format, image.header_version, None, {})
+    return Collected(image.name, row, image.modified_at or published_at, published_at, number)
 
 
 def _goes_on(asked: Asked, begun: Found) -> bool:

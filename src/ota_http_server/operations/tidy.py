@@ -5,6 +5,7 @@ import time
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.operations.begun_downloads import RESUME_SECONDS_MAX
 from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -12,8 +13,10 @@ from ota_http_server.storage.transaction import Writing
 BLOB_SECONDS_MIN = 3_600
 
 
-def sweep(collection: Collection, database: Database) -> None:
+def sweep(collection: Collection, database: Database, releases: ReleaseFolder) -> None:
     """Reads every new or changed file, and forgets the rows of files that are gone.
+
+    What lies there is released, and what is gone is released no more.
 
     Raises `Unavailable` if the folder, or one of a project, cannot be read; what it held stays
     known: it may come back, and its images are still good.
@@ -23,11 +26,12 @@ def sweep(collection: Collection, database: Database) -> None:
     for project in collection.folder.projects():
         try:
             present[project] = set(collection.names(project) or ())
-            collection.all_of(project)
+            releases.follow(project)
         except Unavailable as refusal:
             away[project] = refusal
     if present:  # an empty folder is one that was never filled, or the place of a mount
         _forget_what_is_gone(collection, database, present, set(away))
+        _withdraw_what_is_gone(releases, database, set(present) | set(away))
     if away:
         project, why = next(iter(away.items()))
         raise Unavailable(f"project {project}: {why.detail}")
@@ -53,6 +57,14 @@ def _forget_what_is_gone(
         database.change(forget)
 
 
+def _withdraw_what_is_gone(releases: ReleaseFolder, database: Database, there: set[str]) -> None:
+    """Of projects whose whole folder is gone."""
+    with database.reading() as rows:
+        known = rows.releases.projects_of_folder()
+    for project in sorted(known - there):
+        releases.forget(project)
+
+
 def tidy(collection: Collection, database: Database) -> int:
     """Removes what is left over from interrupted and replaced images; says how many blobs."""
 
@@ -64,6 +76,7 @@ def tidy(collection: Collection, database: Database) -> int:
     collection.blobs.sweep_partials()
     with database.reading() as rows:
         needed = {file.sha256 for file in rows.files.all()} | rows.downloads.digests()
+        needed |= rows.releases.digests()
     removed = 0
     for sha256 in list(collection.blobs.names()):
         if sha256 not in needed and _is_old(collection, sha256):

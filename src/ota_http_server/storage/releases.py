@@ -73,6 +73,13 @@ class Releases:
         )
         return [(row.project, row.version) for row in self._connection.execute(query)]
 
+    def projects_of_folder(self) -> set[str]:
+        """Projects that have a published release of the folder."""
+        query = select(releases.c.project).where(
+            releases.c.origin == Origin.FOLDER.value, releases.c.state == State.PUBLISHED.value
+        )
+        return set(self._connection.scalars(query.distinct()))
+
     def digests(self) -> set[str]:
         """Images that a release has."""
         return set(self._connection.scalars(select(release_images.c.sha256).distinct()))

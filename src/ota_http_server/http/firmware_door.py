@@ -1,0 +1,67 @@
+"""The door below `/firmware/<project>/`: many dialects share it, and a name or a header tells whose
+request it is.
+
+Who calls comes first: a stranger's request costs no look at any file.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from ota_http_server.domain.errors import NotFound
+from ota_http_server.domain.identity import Identity
+from ota_http_server.http.callers import Callers
+from ota_http_server.http.exchange import Reply, Request
+from ota_http_server.http.lane import READING
+from ota_http_server.http.place import Place, parsed
+from ota_http_server.operations.download import NO_SUCH_PROJECT
+
+
+class FirmwareDialect(Protocol):
+    """A dialect whose URLs lie below the firmware prefix."""
+
+    def answer(self, request: Request, caller: Identity, place: Place) -> Reply:
+        """Translates; the caller was identified, and may not be allowed to see the project."""
+
+
+class BoardDialect(FirmwareDialect, Protocol):
+    """One that is told by what the client says of itself, whatever it asks for."""
+
+    def recognises(self, request: Request) -> bool:
+        """On the hot path: a few look-ups of headers."""
+
+
+class FirmwareDoor:
+    """`prefix` ends with a slash."""
+
+    methods: Sequence[str] = READING
+
+    def __init__(
+        self,
+        prefix: str,
+        callers: Callers,
+        named: Mapping[str, FirmwareDialect],
+        boards: Sequence[BoardDialect],
+        otherwise: FirmwareDialect,
+    ) -> None:
+        self.prefix = prefix
+        self._callers = callers
+        self._named = dict(named)
+        self._boards = tuple(boards)
+        self._otherwise = otherwise
+
+    def answer(self, request: Request) -> Reply:
+        place, credential = parsed(request.path[len(self.prefix) :])
+        caller = self._callers.identify(request, credential, place)
+        if caller.credential and caller.subject:
+            request.trust_connection()
+        if place is None:
+            raise NotFound(NO_SUCH_PROJECT)
+        if caller.sha256_start is not None and caller.sha256_start != place.digest_start:
+            raise NotFound(NO_SUCH_PROJECT)  # a ticket opens its own image
+        if place.digest_start is None:
+            for board in self._boards:
+                if board.recognises(request):
+                    return board.answer(request, caller, place)
+            if (dialect := self._named.get(place.name)) is not None:
+                return dialect.answer(request, caller, place)
+        return self._otherwise.answer(request, caller, place)
