@@ -1,7 +1,7 @@
 """Verifying an API key: from memory, so that a wrong one costs no query.
 
-The digests of all good keys are kept as a snapshot and read anew when the counter of keys moved:
-a revocation holds everywhere within two seconds.
+The digests of all unrevoked keys are kept as a snapshot, which is read anew when the counter of
+keys moved: a revocation holds everywhere within two seconds.
 """
 
 import hmac
@@ -49,6 +49,6 @@ class KeyVerifier:
         count = self._news.of(KEYS)
         if count != self._known.count:
             with self._database.reading() as rows:
-                found = rows.api_keys.good(rows.second)
+                found = rows.api_keys.unrevoked()
             self._known = _Snapshot(count, {key.digest: key for key in found})
         return self._known.keys

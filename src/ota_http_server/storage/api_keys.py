@@ -1,6 +1,6 @@
 """Rows about API keys: their names, digests and what each may do. A name is never given twice."""
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from ota_http_server.domain.api_key import ApiKey
 from ota_http_server.domain.operator import Role
@@ -24,10 +24,13 @@ class ApiKeys:
         rows = self._connection.execute(query.order_by(api_keys.c.name).limit(limit))
         return [_key(row) for row in rows]
 
-    def good(self, now: int) -> list[ApiKey]:
-        """All that hold at this second."""
+    def unrevoked(self) -> list[ApiKey]:
+        """Those that nobody took back, expired ones too."""
         query = select(api_keys).where(api_keys.c.revoked_at.is_(None))
-        return [key for key in map(_key, self._connection.execute(query)) if key.holds(now)]
+        return [_key(row) for row in self._connection.execute(query)]
+
+    def count(self) -> int:
+        return self._connection.scalar(select(func.count()).select_from(api_keys)) or 0
 
     def add(self, key: ApiKey) -> None:
         self._connection.execute(

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from ota_http_server.storage.api_keys import ApiKeys
 from ota_http_server.storage.attempts import Attempts
 from ota_http_server.storage.counters import Counters
 from ota_http_server.storage.credentials import Credentials
@@ -88,6 +89,10 @@ class Reading:
     @cached_property
     def credentials(self) -> Credentials:
         return Credentials(self.connection)
+
+    @cached_property
+    def api_keys(self) -> ApiKeys:
+        return ApiKeys(self.connection)
 
     @cached_property
     def counters(self) -> Counters:
