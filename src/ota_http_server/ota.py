@@ -17,6 +17,7 @@ from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download
+from ota_http_server.operations.explain import Explain
 from ota_http_server.operations.mint_token import MintToken
 from ota_http_server.operations.news import News
 from ota_http_server.operations.prepare import Places, Secrets, prepare
@@ -96,6 +97,7 @@ class Ota:
     progress: Progress
     check_in: CheckIn
     report: Report
+    explain: Explain
     download: Download
     describe: DescribeProject
     mint: MintToken
@@ -172,6 +174,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
             devices_max=settings.devices_max,
         ),
         report=Report(database, registry),
+        explain=Explain(database),
         download=Download(database, collection, begun, catalog),
         describe=DescribeProject(collection, catalog, database),
         mint=MintToken(database, tokens, collection, firmware_prefix(settings)),
