@@ -18,6 +18,7 @@ from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.firmware_door import FirmwareDoor
 from ota_http_server.http.grants import Grants
 from ota_http_server.http.lane import DeviceLane, Dialect
+from ota_http_server.http.operators import Operators
 from ota_http_server.http.problems import CODES, body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
@@ -55,9 +56,8 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     host = host or Host()
     ota = open_ota(settings, host)
     proxies = Proxies(settings.trusted_proxies, settings.public_url)
-    admin = AdminDoor(
-        ota.gate, ota.mint, ota.revoke, proxies, settings.jwt_expiry, settings.jwt_expiry_max
-    )
+    operators = Operators(ota.gate, ota.key_verifier, proxies, takes_secret=settings.shared_secret)
+    admin = AdminDoor(operators, ota.mint, ota.revoke, settings.jwt_expiry, settings.jwt_expiry_max)
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
     app.register_blueprint(admin_blueprint(admin))

@@ -18,6 +18,7 @@ from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download
 from ota_http_server.operations.explain import Explain
+from ota_http_server.operations.give_key import GiveKey
 from ota_http_server.operations.mint_token import MintToken
 from ota_http_server.operations.news import News
 from ota_http_server.operations.prepare import Places, Secrets, prepare
@@ -28,6 +29,7 @@ from ota_http_server.operations.report import Report
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.verify_credential import CredentialVerifier
+from ota_http_server.operations.verify_key import KeyVerifier
 from ota_http_server.operations.verify_token import TokenVerifier
 from ota_http_server.security.credentials import Opaque
 from ota_http_server.security.secrets import same_secret
@@ -103,6 +105,8 @@ class Ota:
     mint: MintToken
     revoke: RevokeToken
     gate: AdminGate
+    keys: GiveKey
+    key_verifier: KeyVerifier
 
     def flush(self) -> None:
         """Writes what was only gathered in memory; before the process ends."""
@@ -180,6 +184,8 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         mint=MintToken(database, tokens, collection, firmware_prefix(settings)),
         revoke=RevokeToken(database, tokens, verifier),
         gate=AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
+        keys=GiveKey(database, news),
+        key_verifier=KeyVerifier(database, news),
     )
 
 

@@ -146,6 +146,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         secret=True,
         shown_default="made in the data folder",
     )
+    shared_secret: bool = knob(True, "let the admin secret open the admin endpoints", TOKENS)
     query_token: bool = knob(True, "accept `?token=` on GET and HEAD", TOKENS)
 
     poll_seconds: int = knob(

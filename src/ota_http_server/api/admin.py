@@ -1,6 +1,7 @@
 """The admin endpoints of the brief: tokens are minted and revoked here.
 
 Whoever knows the admin secret may; it comes in `X-Admin-Secret`, and wrong ones are slowed down.
+An API key of an operator may too.
 """
 
 import difflib
@@ -12,12 +13,10 @@ from flask import Blueprint, Response, jsonify, request
 
 from ota_http_server.domain.errors import Invalid, NotJson
 from ota_http_server.domain.operator import Operator
-from ota_http_server.http.exchange import CONNECTION
 from ota_http_server.http.json_body import json_object, read_bounded
-from ota_http_server.http.proxies import Proxies
+from ota_http_server.http.operators import Operators
 from ota_http_server.operations.mint_token import MintToken, TokenWish
 from ota_http_server.operations.revoke_token import RevokeToken
-from ota_http_server.operations.try_admin_secret import AdminGate
 
 MINT_FIELDS = ("device_id", "project", "expires_minutes", "current_fw")
 REVOKE_FIELDS = ("jti", "token", "device_id")
@@ -27,10 +26,9 @@ REVOKE_FIELDS = ("jti", "token", "device_id")
 class AdminDoor:
     """What the endpoints need."""
 
-    gate: AdminGate
+    operators: Operators
     mint: MintToken
     revoke: RevokeToken
-    proxies: Proxies
     lifetime_minutes: int
     lifetime_minutes_max: int
 
@@ -78,13 +76,8 @@ def admin_blueprint(door: AdminDoor) -> Blueprint:
 
 
 def _operator(door: AdminDoor) -> Operator:
-    """Whoever knows the secret; raises `Forbidden` or `TooMany`, before the body is looked at."""
-    address = door.proxies.caller(request.environ)
-    door.gate.admit(request.headers.get("X-Admin-Secret"), address)
-    connection = request.environ.get(CONNECTION)
-    if connection is not None:
-        connection.credentialed = True
-    return Operator("shared-secret", address)
+    """Who may come in, before the body is looked at."""
+    return door.operators.identify_as_before_keys(request.environ)
 
 
 def _body(fields: tuple[str, ...]) -> tuple[dict[str, Any], str | None]:

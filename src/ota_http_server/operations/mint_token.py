@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ota_http_server.domain.errors import Conflict, Invalid, Unavailable
 from ota_http_server.domain.identity import canonical_device_id, project_name
-from ota_http_server.domain.operator import Operator
+from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.operations.collect import Collection
 from ota_http_server.security.claims import CLOCK_SKEW_SECONDS_MAX
 from ota_http_server.security.tokens import Tokens
@@ -81,6 +81,7 @@ class MintToken:
 
         Raises `Conflict` if the device is revoked up to a moment that is still to come.
         """
+        operator.must(Role.OPERATOR, wish.project)
 
         def minted(tx: Writing) -> tuple[str, dict[str, object], int]:
             issued_at = _issued_at(tx, wish.device_id)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ota_http_server.domain.errors import Invalid, Unauthenticated
 from ota_http_server.domain.identity import device_key
-from ota_http_server.domain.operator import Operator
+from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.operations.verify_token import TokenVerifier, credential_of
 from ota_http_server.security.claims import Claims
 from ota_http_server.security.tokens import Tokens
@@ -30,7 +30,7 @@ class RevokeToken:
     """The operation. After it returns, the process that did it refuses.
 
     The others, further workers of the same server too, do so as soon as they ask for news: within
-    a second or so, two at most.
+    a second or so, two at most. Who is for one project alone revokes what is known to be of it.
     """
 
     def __init__(self, database: Database, tokens: Tokens, verifier: TokenVerifier) -> None:
@@ -39,6 +39,7 @@ class RevokeToken:
         self._verifier = verifier
 
     def by_id(self, operator: Operator, token_id: str) -> Revoked:
+        operator.must(Role.OPERATOR, None)
         if not 1 <= len(token_id) <= TOKEN_ID_CHARACTERS_MAX or not token_id.isprintable():
             raise Invalid(f"jti must be 1 to {TOKEN_ID_CHARACTERS_MAX} printable characters")
 
@@ -56,6 +57,7 @@ class RevokeToken:
         if not 1 <= len(token) <= TOKEN_CHARACTERS_MAX:
             raise Invalid(f"token must have 1 to {TOKEN_CHARACTERS_MAX} characters")
         claims, warning = self._claims(token)
+        operator.must(Role.OPERATOR, claims.project if claims else None)
         credential = credential_of(token).hex()
 
         def revoked(tx: Writing) -> datetime:
@@ -78,8 +80,11 @@ class RevokeToken:
     def by_device(self, operator: Operator, device_id: str) -> Revoked:
         """All its tokens so far; those minted from now on work."""
         device = device_key(device_id)
+        operator.must(Role.OPERATOR, operator.project)
 
         def revoked(tx: Writing) -> datetime:
+            known = tx.devices.get(device)
+            operator.must(Role.OPERATOR, known.project if known else None)
             tx.revocations.revoke_device(device, at=tx.second)
             tx.events.add("revoke_token", IP=operator.address, device=device, actor=operator.name)
             return tx.now

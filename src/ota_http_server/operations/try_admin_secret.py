@@ -73,6 +73,10 @@ class AdminGate:
         self._count(address)
         raise TooMany(f"too many wrong admin secrets; try again in {wait} seconds", wait)
 
+    def note_refused(self, address: str) -> None:
+        """A wrong API key: told of like a wrong secret, but nobody guesses 256 random bits."""
+        self._count(address)
+
     def gather(self, *, all_minutes: bool = False) -> None:
         """Turns the refusals of each finished minute into one event an address.
 
