@@ -30,6 +30,16 @@ __all__ = ["Decision", "History", "Hold", "Offer", "Reason", "Rule", "decide", "
 
 DELIVERIES_MAX = 3  # the same complete image so often, and it still runs another one: a loop
 FAILURES_MAX = 3  # a release that failed so often on a device is not tried on it again
+FOR_OTHERS = frozenset(
+    {
+        Reason.NO_IMAGE,
+        Reason.WRONG_CHIP,
+        Reason.WRONG_REVISION,
+        Reason.WRONG_BOARD,
+        Reason.OTHER_KIND,
+    }
+)
+"""Such a release was not made for this device."""
 STAYS_SECONDS = 3_600  # a download that has begun is not taken away for so long
 
 
@@ -112,9 +122,11 @@ def _newest(
         judged = _judged(device, project, release, releases, attempt, history, parts)
         if isinstance(judged, Offer):
             return judged
-        if judged.reason in (Reason.UP_TO_DATE, Reason.NOT_NEWER):
-            # Everything behind is older still.
-            return judged if first is None or judged.reason is Reason.UP_TO_DATE else first
+        if judged.reason is Reason.UP_TO_DATE:
+            # Newer ones for other boards are none of its business; what it lacks to have one is.
+            return judged if first is None or first.reason in FOR_OTHERS else first
+        if judged.reason is Reason.NOT_NEWER:
+            return first or judged  # everything behind is older still
         if judged.reason in (Reason.UNKNOWN_VERSION, Reason.LOOPING, Reason.FAILING):
             # An older release is no answer to these: the device may have come from it.
             return judged

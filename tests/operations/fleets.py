@@ -1,0 +1,80 @@
+"""The operations on devices over a real database and a real folder, without any door."""
+
+from pathlib import Path
+
+from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.sighting import Sighting
+from ota_http_server.operations.catalog import Catalog
+from ota_http_server.operations.check_in import Answer, CheckIn, Visit
+from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.mark_silent import MarkSilent
+from ota_http_server.operations.news import News
+from ota_http_server.operations.progress import Progress
+from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.release_folder import ReleaseFolder
+from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.storage.blobs import Blobs
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.folder import Folder
+
+BOARD = Visit("board", "lamp", "192.0.2.7")
+SILENT_SECONDS = 3_600
+
+
+def lamp(version: str, **facts) -> bytes:
+    return esp_application(version=version, project="lamp", payload_bytes=2_048, **facts)
+
+
+class Fleet:
+    """One process of a server: everything that it remembers is its own, rows and files are not."""
+
+    def __init__(self, database: Database, clock, folder: Path, devices_max: int = 1_000) -> None:
+        self.database = database
+        self.clock = clock
+        self.firmware = folder / "firmware"
+        self.firmware.mkdir(exist_ok=True)
+        wall = lambda: clock.now.timestamp()  # noqa: E731
+        self.blobs = Blobs(folder / "blobs")
+        self.collection = Collection(
+            Folder(self.firmware),
+            self.blobs,
+            database,
+            image_bytes_max=2**24,
+            in_thread=lambda work: work(),
+            monotonic=wall,
+            wall=wall,
+        )
+        self.news = News(database, monotonic=wall)
+        self.release_folder = ReleaseFolder(database, self.collection)
+        self.catalog = Catalog(database, self.news, self.release_folder)
+        self.registry = Registry(database, self.news, wall)
+        self.progress = Progress(database, self.registry)
+        self.check_in = CheckIn(
+            database, self.catalog, self.registry, poll_seconds=300, devices_max=devices_max
+        )
+        self.report = Report(database, self.registry)
+        self.mark_silent = MarkSilent(database, self.registry, SILENT_SECONDS)
+
+    def drop(self, name: str, content: bytes, project: str = "lamp") -> Path:
+        folder = self.firmware / project
+        folder.mkdir(exist_ok=True)
+        partial = folder / f".{name}.part"
+        partial.write_bytes(content)
+        path = partial.replace(folder / name)
+        self.clock.pass_seconds(2)
+        return path
+
+    def comes(self, visit: Visit = BOARD, **said) -> Answer:
+        """A check-in, in words from outside."""
+        return self.check_in(visit, Sighting.of(**said))
+
+    def tells(self, told: Told, visit: Visit = BOARD, **more):
+        return self.report(visit, Word(told, **more))
+
+    def device(self, device_id: str = "board"):
+        with self.database.reading() as rows:
+            return rows.devices.get(device_id)
+
+    def attempts(self, device_id: str = "board"):
+        with self.database.reading() as rows:
+            return rows.attempts.of_device(device_id, 50)
