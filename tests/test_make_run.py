@@ -18,7 +18,10 @@ from tests.running import PATIENCE_SECONDS, free_port
 
 ROOT = Path(__file__).parents[1]
 LAST_LINE = "echo the same"
-CI_PROGRAMS = ("apache2", "nginx", "wrk", "openssl", "cpio", "curl", "make", "apt-get", "sudo")
+CI_PROGRAMS = (
+    *("apache2", "nginx", "wrk", "openssl", "cpio", "curl", "make", "apt-get", "sudo"),
+    *("chromium", "chromedriver"),
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="make and sh are for POSIX systems")
 
