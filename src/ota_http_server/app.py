@@ -12,6 +12,8 @@ from werkzeug.exceptions import HTTPException
 
 from ota_http_server.api.admin import AdminDoor, admin_blueprint
 from ota_http_server.api.status import status_blueprint
+from ota_http_server.api.v1.blueprint import api_blueprint
+from ota_http_server.api.v1.door import Door
 from ota_http_server.domain.errors import DiskFull, Refusal, Unavailable
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import REASONS, Reply
@@ -61,6 +63,7 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     app = Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # the brief's order of claims
     app.register_blueprint(admin_blueprint(admin))
+    app.register_blueprint(api_blueprint(_api_door(settings, ota, operators)))
     app.register_blueprint(status_blueprint(host.clock, host.stopping, _checks(ota)))
     app.register_blueprint(site_blueprint(settings.www_dir))
     app.register_blueprint(
@@ -86,6 +89,23 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     app.extensions["ota"] = ota
     app.extensions["background"] = background
     return app
+
+
+def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
+    return Door(
+        operators=operators,
+        database=ota.stores.database,
+        folders=ota.collection.folder.projects,
+        follow=ota.release_folder.follow,
+        keys=ota.keys,
+        projects=ota.projects,
+        mint=ota.mint,
+        revoke=ota.revoke,
+        explain=ota.explain,
+        lifetime_minutes=settings.jwt_expiry,
+        lifetime_minutes_max=settings.jwt_expiry_max,
+        image_bytes_max=settings.image_bytes_max,
+    )
 
 
 def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:

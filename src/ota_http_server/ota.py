@@ -27,6 +27,7 @@ from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report
 from ota_http_server.operations.revoke_token import RevokeToken
+from ota_http_server.operations.settle_project import SettleProject
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.verify_credential import CredentialVerifier
 from ota_http_server.operations.verify_key import KeyVerifier
@@ -106,6 +107,7 @@ class Ota:
     revoke: RevokeToken
     gate: AdminGate
     keys: GiveKey
+    projects: SettleProject
     key_verifier: KeyVerifier
 
     def flush(self) -> None:
@@ -185,6 +187,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         revoke=RevokeToken(database, tokens, verifier),
         gate=AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
         keys=GiveKey(database, news),
+        projects=SettleProject(database, news),
         key_verifier=KeyVerifier(database, news),
     )
 

@@ -69,6 +69,7 @@ class GiveKey:
         text = KEY_PREFIX + self._random(KEY_BYTES)
 
         def created(tx: Writing) -> ApiKey:
+            tx.api_keys.take_turn()
             _check_end(wish.expires_at, tx.second)
             if tx.api_keys.get(wish.name) is not None:
                 # The audit log names keys: two with one name would be one actor.

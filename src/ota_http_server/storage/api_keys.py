@@ -6,11 +6,16 @@ from ota_http_server.domain.api_key import ApiKey
 from ota_http_server.domain.operator import Role
 from ota_http_server.storage.counters import KEYS, Counters
 from ota_http_server.storage.schema import api_keys
+from ota_http_server.storage.turns import Turn, take_turn
 
 
 class ApiKeys:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def take_turn(self) -> None:
+        """From here to the end of the transaction nobody else gives a key."""
+        take_turn(self._connection, Turn.GIVING_KEYS)
 
     def get(self, name: str) -> ApiKey | None:
         row = self._connection.execute(select(api_keys).where(api_keys.c.name == name)).first()

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, select, update
 
 from ota_http_server.storage.schema import events
 from ota_http_server.storage.turns import Turn, take_turn
@@ -22,6 +22,7 @@ NOTHING_BEFORE = "0" * 64
 
 FACT_CHARACTERS_MAX = 256  # the longest fact of ours is a project of 64; a longer one is an attack
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}\Z")
+LOOKED_AT_MAX = 20_000  # some ten milliseconds of one query
 IDS_MAX = 500  # per statement: SQLite takes 32,766 variables, PostgreSQL 65,535
 
 
@@ -44,6 +45,15 @@ class Event:
 def canonical(value: object) -> str:
     """The one JSON text of a value: sorted keys, no blanks, ASCII only."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sought:
+    """Which events a listing is about; None: any."""
+
+    action: str | None = None
+    device: str | None = None
+    project: str | None = None
 
 
 class Events:
@@ -107,6 +117,31 @@ class Events:
         )
         return [_event(row) for row in rows]
 
+    def find(
+        self, sought: Sought, behind: int | None, limit: int, *, newest_first: bool
+    ) -> tuple[list[Event], int | None]:
+        """The next events behind a number, and where to go on if there may be more.
+
+        Not more than `LOOKED_AT_MAX` are looked at, so a page may be short, or empty, before the
+        end: in the facts of a long log, nothing is found quickly.
+        """
+        last = self._connection.scalar(select(func.max(events.c.id))) or 0
+        if newest_first:
+            start = last if behind is None else min(behind - 1, last)
+            end = max(0, start - LOOKED_AT_MAX)
+            window, order = (events.c.id <= start, events.c.id > end), events.c.id.desc()
+        else:
+            start = 0 if behind is None else behind
+            end = min(last, start + LOOKED_AT_MAX)
+            window, order = (events.c.id > start, events.c.id <= end), events.c.id.asc()
+        query = select(events).where(*window, *_conditions(sought)).order_by(order)
+        found = [_event(row) for row in self._connection.execute(query.limit(limit + 1))]
+        if len(found) > limit:
+            return found[:limit], found[limit - 1].id
+        if newest_first:
+            return found, end + 1 if end > 0 else None
+        return found, end if end < last else None
+
     def unwritten(self, journal_name: str, limit: int = 1_000) -> list[Event]:
         """Events whose line may still be missing in that log file, the oldest first."""
         rows = self._connection.execute(
@@ -126,6 +161,16 @@ class Events:
                 .where(events.c.id.in_(known[start : start + IDS_MAX]))
                 .values(written=True)
             )
+
+
+def _conditions(sought: Sought) -> list[ColumnElement[bool]]:
+    """Facts are canonical JSON: a name and its value stand there in exactly one way."""
+    conditions = [] if sought.action is None else [events.c.action == sought.action]
+    for name, value in (("device", sought.device), ("project", sought.project)):
+        if value is not None:
+            told = f"{canonical(name)}:{canonical(value)}"
+            conditions.append(events.c.facts.contains(told, autoescape=True))
+    return conditions
 
 
 def _clean(value: str | int) -> str | int:

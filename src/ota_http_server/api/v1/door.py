@@ -1,0 +1,32 @@
+"""What the endpoints of the API need; the wiring fills it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ota_http_server.http.operators import Operators
+from ota_http_server.operations.explain import Explain
+from ota_http_server.operations.give_key import GiveKey
+from ota_http_server.operations.mint_token import MintToken
+from ota_http_server.operations.revoke_token import RevokeToken
+from ota_http_server.operations.settle_project import SettleProject
+from ota_http_server.storage.database import Database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """Lists and details are read from the database; all else is an operation."""
+
+    operators: Operators
+    database: Database
+    folders: Callable[[], list[str]]
+    """The projects that have a folder."""
+    follow: Callable[[str], object]
+    """Makes releases of what was dropped into a project's folder."""
+    keys: GiveKey
+    projects: SettleProject
+    mint: MintToken
+    revoke: RevokeToken
+    explain: Explain
+    lifetime_minutes: int
+    lifetime_minutes_max: int
+    image_bytes_max: int

@@ -1,0 +1,120 @@
+"""Projects: which there are, and how each wants to be treated."""
+
+from marshmallow import fields
+
+from ota_http_server.api.v1.endpoint import Answer, Call, Noun
+from ota_http_server.api.v1.paging import Paged, TellsPage, limit_of, page
+from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, TextMap, Told
+from ota_http_server.domain.errors import NotFound, Unavailable
+from ota_http_server.domain.operator import Role
+from ota_http_server.domain.project import FolderMode, Registering, UnknownVersion
+from ota_http_server.domain.settling import NOTES_CHARACTERS_MAX
+from ota_http_server.domain.sighting import REVISION_MAX, TEXT_CHARACTERS_MAX
+from ota_http_server.storage.transaction import Reading
+
+PROJECTS = Noun("projects", "What firmware is for, and how it is treated.")
+
+FOLDER = "What a file dropped into the project's folder becomes: published at once, or a draft."
+CHIP = "All its boards have this chip, unless one says otherwise."
+REVISION = "All its chips have at least this revision, in hundredths: 301 is v3.1."
+UNKNOWN_VERSION = "What a device gets that does not say what it runs."
+REGISTERING = "How a device that nobody registered comes in: by its first check-in, or never."
+ACCEPTS_KEYS = "Devices may ask to be let in with a key pair of their own."
+TAG_CHANNELS = "Devices with this tag follow this channel."
+
+
+class ProjectSaid(Said):
+    """Settings to change; the others stay as they are."""
+
+    folder = Text(FOLDER, one_of=tuple(FolderMode))
+    chip = Text(CHIP, characters_max=TEXT_CHARACTERS_MAX, allow_none=True)
+    revision = Number(REVISION, most=REVISION_MAX, allow_none=True)
+    unknown_version = Text(UNKNOWN_VERSION, one_of=tuple(UnknownVersion))
+    registering = Text(REGISTERING, one_of=tuple(Registering))
+    accepts_keys = Flag(ACCEPTS_KEYS)
+    tag_channels = TextMap(TAG_CHANNELS)
+    notes = Text(characters_max=NOTES_CHARACTERS_MAX)
+
+
+class ProjectTold(Told):
+    """A project's settings; the defaults where nobody changed them."""
+
+    name = Text()
+    folder = Text(FOLDER, one_of=tuple(FolderMode))
+    chip = Text(CHIP, allow_none=True)
+    revision = Number(REVISION, allow_none=True)
+    unknown_version = Text(UNKNOWN_VERSION, one_of=tuple(UnknownVersion))
+    registering = Text(REGISTERING, one_of=tuple(Registering))
+    accepts_keys = Flag(ACCEPTS_KEYS)
+    tag_channels = TextMap(TAG_CHANNELS)
+    notes = Text(characters_max=NOTES_CHARACTERS_MAX)
+    created_at = Moment("When its settings were first changed.", allow_none=True)
+    edition = Number("Counts the changes; 0: nobody ever changed it.")
+
+
+class ProjectPage(TellsPage):
+    items = fields.List(fields.Nested(ProjectTold))
+
+
+@PROJECTS.route("GET", "/projects", asks=Paged, tells=ProjectPage, pages=True)
+def list_projects(call: Call) -> Answer:
+    """List the projects.
+
+    Those that have settings, releases, devices or a folder, by name.
+    """
+    with call.door.database.reading() as rows:
+        behind = [name for name in sorted(_known(call, rows)) if name > call.query["after"]]
+        some = [rows.projects.get(name) for name in behind[: limit_of(call) + 1]]
+    return page(call, some, lambda project: project.name)
+
+
+@PROJECTS.route("GET", "/projects/{project}", tells=ProjectTold, has_edition=True)
+def get_project(call: Call) -> Answer:
+    """Read a project's settings."""
+    name = call.path["project"]
+    with call.door.database.reading() as rows:
+        if name not in _known(call, rows):
+            raise NotFound("there is no such project")
+        project = rows.projects.get(name)
+    return Answer(project, edition=project.edition)
+
+
+@PROJECTS.route(
+    "PATCH",
+    "/projects/{project}",
+    Role.OPERATOR,
+    says=ProjectSaid,
+    tells=ProjectTold,
+    has_edition=True,
+)
+def change_project(call: Call) -> Answer:
+    """Change a project's settings.
+
+    The project need not be there yet. `null` takes a setting back to its default.
+    """
+    project = call.door.projects.settle(
+        call.operator, call.path["project"], call.said, call.expected
+    )
+    return Answer(project, edition=project.edition)
+
+
+@PROJECTS.route(
+    "DELETE", "/projects/{project}/settings", Role.OPERATOR, status=204, has_edition=True
+)
+def forget_project(call: Call) -> Answer:
+    """Take a project's settings back to the defaults.
+
+    Its releases and devices stay.
+    """
+    call.door.projects.forget(call.operator, call.path["project"], call.expected)
+    return Answer()
+
+
+def _known(call: Call, rows: Reading) -> set[str]:
+    """The projects that the caller may see."""
+    names = rows.projects.known()
+    try:
+        names |= set(call.door.folders())
+    except Unavailable:
+        pass  # the rows tell of all that is served meanwhile
+    return {name for name in names if call.operator.may_see(name)}
