@@ -2,7 +2,7 @@
  * tells the web component where. The credential goes into the path of the manifest, because the
  * component can send no header; it is kept nowhere else. */
 
-const CREDENTIAL = /^(?:[\w-]+\.[\w-]*\.[\w-]+|[A-Za-z0-9]{32})$/;
+const CREDENTIAL = /^(?:[\w-]+\.[\w-]+\.[\w-]+|[A-Za-z0-9]{32})$/;
 
 const part = (id) => document.getElementById(id);
 const { folder, project } = part("flash").dataset;
