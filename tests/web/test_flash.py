@@ -12,6 +12,7 @@ from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.domain.identity import PROJECT_PATTERN
 from ota_http_server.web.flash import HERE, WEB_TOOLS
 from tests.instance import Instance
+from tests.running import Server
 
 VENDOR = HERE / "vendor" / WEB_TOOLS
 PACKAGE_HOSTS = re.compile(rb"://[a-z.]*(?:pypi|pythonhosted|npmjs|debian)", re.IGNORECASE)
@@ -232,3 +233,11 @@ def test_nothing_of_it_names_a_package_host_or_loads_from_elsewhere():
         content = path.read_bytes()
         assert not PACKAGE_HOSTS.search(content), path.name
         assert not re.search(rb"""(?:import\(|from\s*|import\s*)["'](?!\./)""", content), path.name
+
+
+def test_the_running_server_sends_the_biggest_module_whole(tmp_path):
+    biggest = max(VENDOR.glob("*.js"), key=lambda path: path.stat().st_size)
+    with Server(tmp_path, tls=True) as server:
+        answer = server.get(f"/flash/static/{WEB_TOOLS}/{biggest.name}")
+
+    assert (answer.status, answer.body) == (200, biggest.read_bytes())
