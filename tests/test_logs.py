@@ -31,6 +31,11 @@ def line_of(form, message, exception=None, **facts):
     return FORMS[form].format(record)
 
 
+OPAQUE = "Zq8vXr2LmN4tYc7WbH1kDs5GfJ0pRaE3"
+TICKET = "t6912ab34.MjQ6MGE6YzQ.Hq3vXr2LmN4tYc7WbH1kDs"
+API_KEY = "otak_" + "Kw9Zq8vXr2LmN4tYc7WbH1kDs5GfJ0pRaE3-_aBcDeF"
+
+
 forms = pytest.mark.parametrize("form", FORMS)
 
 
@@ -53,6 +58,13 @@ forms = pytest.mark.parametrize("form", FORMS)
         "{'HTTP_X_ADMIN_SECRET': 'opaque-credential-of-a-board'}",
         "X-Admin-Secret: opaque-credential-of-a-board",
         "postgresql://ota:opaque-credential-of-a-board@db/ota",
+        f"/firmware/lamp/{OPAQUE}/manifest.json",
+        f"/firmware/lamp/{TICKET}/sha256-0123456789abcdef/lamp.bin",
+        f"Authorization: TargetToken {OPAQUE}",
+        f"Authorization: GatewayToken {OPAQUE}",
+        f"Authorization: Bearer {API_KEY}",
+        f"the key {API_KEY} of a pipeline",
+        f"X-API-Key: {API_KEY}",
     ],
 )
 @pytest.mark.parametrize("where", ["message", "fact", "traceback"])
@@ -63,7 +75,8 @@ def test_no_credential_reaches_a_line(form, text, where):
         "traceback": lambda: line_of(form, "incident", ValueError(text)),
     }[where]()
 
-    for part in [*TOKEN.split(".")[1:], BASIC, "opaque-credential"]:
+    secret = [OPAQUE, TICKET.split(".")[2], API_KEY[5:]]
+    for part in [*TOKEN.split(".")[1:], BASIC, "opaque-credential", *secret]:
         assert part[:20] not in line
 
 

@@ -13,7 +13,8 @@ from types import NoneType
 from typing import Any, get_args
 
 from ota_http_server.domain.errors import Misconfigured
-from ota_http_server.settings import Knob, Network, Settings, env_name, knobs
+from ota_http_server.knob import Knob
+from ota_http_server.settings import Network, Settings, env_name, knobs
 
 DEFAULT_FILE = Path("config.toml")
 SECTION = "parameters"

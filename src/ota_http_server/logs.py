@@ -20,8 +20,15 @@ OTHER_JWT = re.compile(
     r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{40,}(?:\.[A-Za-z0-9_-]*)?"
 )
 TOKEN_PARAMETER = re.compile(r"(?i)\b(token=)[^&\s\"']+")
-CREDENTIALS = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
-SECRET_HEADER = re.compile(r"(?i)(x[-_]admin[-_]secret['\"]?\s*[:=,]\s*['\"]?)[^'\"\r\n]+")
+# An opaque credential or a download ticket, as they stand in a path.
+IN_PATH = re.compile(
+    r"(?<=/)(?:[A-Za-z0-9]{32}|t[0-9a-f]{8}\.[A-Za-z0-9_-]{0,86}\.[A-Za-z0-9_-]{22})(?=/)"
+)
+API_KEY = re.compile(r"\botak_[A-Za-z0-9_-]{16,}")
+CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|targettoken|gatewaytoken)\s+[A-Za-z0-9._~+/=-]{8,}")
+SECRET_HEADER = re.compile(
+    r"(?i)(x[-_](?:admin[-_]secret|api[-_]key)['\"]?\s*[:=,]\s*['\"]?)[^'\"\r\n]+"
+)
 URL_PASSWORD = re.compile(r"(://[^/:@\s]*:)[^@/\s]+@")
 
 
@@ -49,6 +56,7 @@ def configure(form: str, level: str) -> None:
 def masked(text: str) -> str:
     """The text with every credential in it replaced."""
     text = OTHER_JWT.sub("(token)", JWT.sub("(token)", text))
+    text = API_KEY.sub("(key)", IN_PATH.sub("(token)", text))
     text = TOKEN_PARAMETER.sub(r"\1(token)", text)
     text = CREDENTIALS.sub(r"\1 (token)", text)
     text = SECRET_HEADER.sub(r"\1(secret)", text)

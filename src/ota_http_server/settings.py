@@ -8,13 +8,14 @@ defaults < configuration file < environment < command line. They are read at sta
 import dataclasses
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.knob import DEVICES, FILES, LIMITS, LOGS, PROXY, SERVE, TOKENS, Knob, knob
 
 Network = IPv4Network | IPv6Network
 MIB = 2**20
@@ -25,41 +26,6 @@ OWN_ROUTES = ("admin", "api", "favicon.ico", "flash", "healthz", "readyz", "stat
 
 SQLITE = "sqlite:///"
 DATABASE_URL = re.compile(rf"({SQLITE}[^?]|postgresql(\+psycopg)?://[^\s])")
-
-
-@dataclass(frozen=True, slots=True)
-class Knob:
-    """What is known of one setting beside its type and default."""
-
-    meaning: str
-    group: str
-    env: str | None = None
-    """The environment name, where the brief's differs from the regular `OTA_` + KEY."""
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-    secret: bool = False
-    shown_default: str | None = None
-    """What the reference says of a default that is worked out at start."""
-
-
-def knob(default: Any, meaning: str, group: str, **more: Any) -> Any:
-    """A field of `Settings`: its default, and what is known of it in its metadata."""
-    said = Knob(meaning, group, **more)
-    # A secret is left out of the `repr`, or a traceback might show it.
-    # pylint: disable-next=invalid-field-call  # only `Settings` below calls this
-    return field(default=default, repr=not said.secret, metadata={"knob": said})
-
-
-SERVE, FILES, TOKENS, DEVICES, PROXY, LIMITS, LOGS = (
-    "Serving",
-    "Files",
-    "Tokens",
-    "Devices",
-    "Behind a proxy",
-    "Limits and patience",
-    "Logs",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,6 +188,7 @@ def away(instance):
 
 
 def test_the_ranges_of_an_image_that_replaced_none_need_one_look_into_the_database(one, token):
+    one.clock.pass_seconds(2)  # in the first one a name may be given two images
     one.get(PATH, token, Range="bytes=100-199")
     away(one)
 
@@ -220,6 +221,33 @@ def test_a_file_that_was_away_for_a_while_may_have_been_begun_too(one, other, to
 
     assert refused.status_code == 503
     assert other.get(PATH, token, Range="bytes=100-").data == X[100:]
+
+
+def test_two_images_in_one_second_are_never_mixed(one, clock, token):
+    clock.pass_seconds(1.1 - clock.wall() % 1)  # most of a second is left
+    one.drop("lamp", "lamp.bin", Y)
+    begun = one.get(PATH, token, Range="bytes=0-99").data
+    one.get(PATH, token, Range="bytes=100-199")
+    one.drop("lamp", "lamp.bin", Z)
+
+    rest = one.get(PATH, token, Range="bytes=200-")
+
+    assert begun == Y[:100]
+    assert rest.data == Y[200:] or rest.status_code == 503
+
+
+def test_two_first_images_in_one_second_are_never_mixed(one, clock):
+    clock.pass_seconds(1.1 - clock.wall() % 1)
+    one.drop("lamp", "lamp.bin", X)
+    token = one.mint("lamp")
+    begun = one.get(PATH, token, Range="bytes=0-99").data
+    one.get(PATH, token, Range="bytes=100-199")
+    one.drop("lamp", "lamp.bin", Y)
+
+    rest = one.get(PATH, token, Range="bytes=200-")
+
+    assert begun == X[:100]
+    assert rest.data == X[200:] or rest.status_code == 503
 
 
 def test_another_token_gets_the_new_image(one, other, clock, token):

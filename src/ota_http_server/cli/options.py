@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import click
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.knob import Knob
 from ota_http_server.levels import read_settings
 from ota_http_server.security.secrets import read_secret_file
-from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
+from ota_http_server.settings import Settings, env_name, knobs, option_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 

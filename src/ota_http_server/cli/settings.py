@@ -8,7 +8,8 @@ import click
 
 from ota_http_server.cli.commands_page import commands_page
 from ota_http_server.cli.options import common_options
-from ota_http_server.settings import Knob, Settings, env_name, knobs, option_names
+from ota_http_server.knob import Knob
+from ota_http_server.settings import Settings, env_name, knobs, option_names
 
 
 @click.command("settings")

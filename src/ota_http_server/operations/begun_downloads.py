@@ -46,7 +46,8 @@ class BegunDownloads:
         self._pause = pause
         self._begun: Bounded[Key, Beginning] = Bounded(REMEMBERED_MAX)
         self._unreplaced: Bounded[tuple[str, str], int] = Bounded(REMEMBERED_MAX)
-        """Project and name → since when they hold their image, where they held no other before."""
+        """Project and name → since when they hold their image, where they held no other before.
+        Noted only once that second is over: in one second a name may be given two images."""
         self._pending: dict[Key, Beginning] = {}
         self._turn = Lock()
         self._away = False
@@ -83,7 +84,8 @@ class BegunDownloads:
         if known and _is_since(known, sha256, collected_at):
             return None
         if not self._is_replaced(key):
-            self._unreplaced.put(name, collected_at)
+            if now > collected_at + 1:
+                self._unreplaced.put(name, collected_at)
             return None
         begun = self._latest(key)
         if begun is None and now - collected_at <= SETTLING_SECONDS:
