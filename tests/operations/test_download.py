@@ -188,7 +188,8 @@ def away(instance):
 
 
 def test_the_ranges_of_an_image_that_replaced_none_need_one_look_into_the_database(one, token):
-    one.clock.pass_seconds(2)  # in the first one a name may be given two images
+    one.ask("HEAD", PATH, token)
+    one.clock.pass_seconds(2)  # in its first one a name may be given two images
     one.get(PATH, token, Range="bytes=100-199")
     away(one)
 
