@@ -102,7 +102,8 @@ class EspHome:
     def update(self):
         image, sidecar = (url(self.port, path) for path in (self.path, self.md5_path))
         client = EspHomeDevice(image, Board(), access(self.password), md5_url=sidecar)
-        return client.fetch(client.address, client.read_md5())
+        digest = client.read_md5(client.get(client.md5_address))
+        return client.fetch(client.address, digest)
 
 
 @dataclass

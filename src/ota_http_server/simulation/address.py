@@ -58,6 +58,12 @@ class Address:
         """The whole URL, without the password that was in it."""
         return f"{self.scheme}://{self.host_field}{self.target}"
 
+    @property
+    def shown(self) -> str:
+        """For messages: without what may be a credential, in query or path."""
+        name = self.path.rpartition("/")[2]
+        return f"{self.scheme}://{self.host_field}/{'…/' if self.path.count('/') > 1 else ''}{name}"
+
     def at(self, target: str) -> "Address":
         """Another target on the same server."""
         return replace(self, target=target)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ota_http_server.simulation.address import Address
-from ota_http_server.simulation.answer import is_number
+from ota_http_server.simulation.answer import Answer, is_number
 from ota_http_server.simulation.board import Board, Device, Did, Outcome
 from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.httpclient import PATIENCE_SECONDS, STRICT_REDIRECTS, WORDS, get
@@ -47,12 +47,13 @@ class Esp32Fota(Device):
     ) -> None:
         super().__init__(board, access, WORDS, PATIENCE_SECONDS)
         if says_id:
-            url += ("&" if "?" in url else "?") + f"id={int(board.mac.replace(':', ''), 16)}"
+            # ESP.getEfuseMac() has the address's first byte in its lowest.
+            number = int.from_bytes(bytes.fromhex(board.mac.replace(":", "")), "little")
+            url += ("&" if "?" in url else "?") + f"id={number}"
         self.address = Address.of(url)
         self.name = name
 
-    def read_manifest(self) -> list[Mapping[str, Any]]:
-        answer = get(self.line, self.address, self.access, STRICT_REDIRECTS)
+    def read_manifest(self, answer: Answer) -> list[Mapping[str, Any]]:
         if answer.status != 200:
             raise Failed(f"Error on HTTP request (httpCode={answer.status})")
         size = len(answer.body)
@@ -87,7 +88,8 @@ class Esp32Fota(Device):
         return answer.body
 
     def _check_in(self) -> Outcome:
-        entry = self.newer(self.read_manifest())
+        answer = get(self.line, self.address, self.access, STRICT_REDIRECTS)
+        entry = self.newer(self.read_manifest(answer))
         if entry is None:
             return self._outcome(Did.NOTHING)
         self.line.close()

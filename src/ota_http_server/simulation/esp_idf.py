@@ -66,8 +66,8 @@ class EspIdf(Device):
     def checks(self) -> bool:
         return self.address.path.endswith("/check")
 
-    def check(self) -> Asked:
-        """The question, and what is read from the answer."""
+    def check_request(self) -> bytes:
+        """What it says of itself, and asks."""
         running = self.board.running
         document = {
             "version": self.board.said_version,
@@ -76,12 +76,14 @@ class EspIdf(Device):
             "revision": self.board.revision,
             "free_bytes": self.board.free_bytes,
         }
-        answer = self.post(self.address, document)
+        return self._post(self.address, document)
+
+    def read_check(self, answer: Answer) -> Asked:
         if answer.status != 200:
             raise Failed(f"check: HTTP {answer.status}")
         if len(answer.body) > CHECK_BYTES_MAX:
             raise Failed(f"check: {len(answer.body)} bytes do not fit the buffer")
-        said = answer.json_object("check: the answer is no JSON")
+        said = answer.json_object("check: the answer is no JSON object")
         wait = said.get("wait_seconds")
         wait_seconds = wait if isinstance(wait, int) else None
         if said.get("update") is not True:
@@ -90,16 +92,16 @@ class EspIdf(Device):
             raise Failed("check: no url in the answer")
         return Asked(Address.of(url), said.get("attempt"), "", wait_seconds)
 
-    def post(self, address: Address, document: Mapping[str, object]) -> Answer:
+    def _post(self, address: Address, document: Mapping[str, object]) -> bytes:
         said = {name: value for name, value in document.items() if value is not None}
         body = json.dumps(said, separators=(",", ":")).encode()
         fields = (("Content-Type", "application/json"), ("Content-Length", str(len(body))))
-        return self.line.ask(address, self.ota.request("POST", address, *fields) + body)
+        return self.ota.request("POST", address, *fields) + body
 
     def _check_in(self) -> Outcome:
         if not self.checks:
             return self._update(self.address, None)
-        asked = self.check()
+        asked = self.read_check(self.line.ask(self.address, self.check_request()))
         if asked.address is None:
             return self._outcome(Did.NOTHING, asked.reason, asked.wait_seconds)
         return self._update(asked.address, asked.attempt)
@@ -126,7 +128,8 @@ class EspIdf(Device):
             return
         there = self.address.at(self.address.path.removesuffix("check") + "report")
         said = detail[:DETAIL_CHARACTERS_MAX] or None
-        answer = self.post(there, {"attempt": attempt, "state": str(state), "detail": said})
+        document = {"attempt": attempt, "state": str(state), "detail": said}
+        answer = self.line.ask(there, self._post(there, document))
         if not 200 <= answer.status < 300:
             raise Failed(f"report: HTTP {answer.status}")
 

@@ -71,15 +71,13 @@ class EspHome(Device):
     def has_manifest(self) -> bool:
         return self.address.path.endswith(".json")
 
-    def read_manifest(self) -> Build:
-        answer = self.get(self.address)
+    def read_manifest(self, answer: Answer) -> Build:
         if answer.status != 200:
-            raise Failed(f"Failed to fetch manifest from {self.address.url} ({answer.status})")
-        document = answer.json_object(f"Failed to parse JSON from {self.address.url}")
+            raise Failed(f"Failed to fetch manifest from {self.address.shown} ({answer.status})")
+        document = answer.json_object(f"Failed to parse JSON from {self.address.shown}")
         return build_for(document, self.variant)
 
-    def read_md5(self) -> str:
-        answer = self.get(self.md5_address)
+    def read_md5(self, answer: Answer) -> str:
         if not 200 <= answer.status < 300:
             raise Failed(
                 f"HTTP Request failed; Code: {answer.status}: Failed to connect to MD5 URL"
@@ -93,7 +91,7 @@ class EspHome(Device):
         with self.board.link(self.line):
             answer = self.get(address)
         if answer.status != 200:
-            raise Failed(f"HTTP Request failed; URL: {address.url}; Code: {answer.status}")
+            raise Failed(f"HTTP Request failed; URL: {address.shown}; Code: {answer.status}")
         if answer.body[:1] != b"\xe9":
             raise Failed("Error code (8A) writing binary data to flash at offset 0")
         counted = md5(answer.body, usedforsecurity=False).hexdigest()
@@ -132,9 +130,9 @@ class EspHome(Device):
 
     def _check_in(self) -> Outcome:
         if not self.has_manifest:
-            image = self.fetch(self.address, self.read_md5())
-            return self._install(image)
-        build = self.read_manifest()
+            digest = self.read_md5(self.get(self.md5_address))
+            return self._install(self.fetch(self.address, digest))
+        build = self.read_manifest(self.get(self.address))
         if build.version in ("", self.board.said_version):
             return self._outcome(Did.NOTHING)
         return self._install(self.fetch(self.firmware_address(build.path), build.md5), build)

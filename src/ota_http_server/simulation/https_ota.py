@@ -109,6 +109,7 @@ class HttpsOta:
     def length(self, address: Address) -> tuple[Address, int]:
         """By HEAD; all ranges then go where it was redirected to."""
         address, head = follow(address, self._head, self.redirects)
+        self._hang_up()
         if head.status == 405 and self._release >= (6, 0):
             answer = self._get(address, ("Range", "bytes=0-0"))
             if answer.content_range is None:
@@ -131,8 +132,7 @@ class HttpsOta:
         expected = f"bytes {first}-{min(last, size - 1)}/{size}"
         if (said := answer.headers.get("content-range")) != expected:
             raise Failed(f"{said} instead of {expected}")
-        if self._release < (5, 4):
-            self.line.close()
+        self._hang_up()
         return answer.body
 
     def range_of(self, first: int, size: int, *, resumed: bool = False) -> str:
@@ -171,6 +171,11 @@ class HttpsOta:
                     break
                 answer = ask(address)
         return answer
+
+    def _hang_up(self) -> None:
+        """Up to 5.3 every request has a connection of its own."""
+        if self._release < (5, 4):
+            self.line.close()
 
     def _check_status(self, status: int) -> None:
         if status in (200, 206):

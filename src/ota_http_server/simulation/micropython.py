@@ -41,11 +41,9 @@ class MicroPython(Device):
         self.url = url
         self.address = Address.of(url)
 
-    def read_json(self) -> tuple[Address, str, int]:
+    def read_json(self, answer: Answer) -> tuple[Address, str, int]:
         """Where the firmware is, its digest and its length."""
-        if not self.url.endswith(".json"):
-            raise Failed("ValueError: Url does not end with '.json'")
-        said = self.get(self.address).json_object("ValueError: syntax error in JSON")
+        said = check(answer).json_object("ValueError: syntax error in JSON")
         firmware, digest, length = (said.get(key) for key in ("firmware", "sha", "length"))
         if not (isinstance(firmware, str) and isinstance(digest, str)) or not is_number(length):
             raise Failed(NO_KEYS)
@@ -60,7 +58,7 @@ class MicroPython(Device):
 
     def fetch(self, address: Address, digest: str, length: int) -> bytes:
         with self.board.link(self.line):
-            image = self.get(address).body
+            image = check(self.get(address)).body
         if length and len(image) != length:
             raise Failed(f"ValueError: Receive {len(image)} bytes (expect {length}).")
         counted = sha256(image).hexdigest()
@@ -72,12 +70,7 @@ class MicroPython(Device):
         def ask(there: Address) -> Answer:
             return self.line.ask(there, self.request(there))
 
-        answer = follow(address, ask, REDIRECTS)[1]
-        if answer.framing_used == "chunked":
-            raise Failed("ValueError: Unsupported Transfer-Encoding: chunked")
-        if answer.status != 200:
-            raise Failed(f"ValueError: HTTP Error: {answer.status}")
-        return answer
+        return follow(address, ask, REDIRECTS)[1]
 
     def request(self, address: Address) -> bytes:
         fields = [("Host", address.host), *self.access.headers]
@@ -86,9 +79,20 @@ class MicroPython(Device):
         return request_bytes(f"GET {address.target} HTTP/1.0", fields)
 
     def _check_in(self) -> Outcome:
-        address, digest, length = self.read_json()
+        if not self.url.endswith(".json"):
+            raise Failed("ValueError: Url does not end with '.json'")
+        address, digest, length = self.read_json(self.get(self.address))
         if self.board.running is not None and digest == self.board.running.sha256:
             return self._outcome(Did.NOTHING)
         image = self.fetch(address, digest, length)
         self.board.flash(image, "OSError: (-5379, 'ESP_ERR_OTA_VALIDATE_FAILED')")
         return self._outcome(self.board.reboot())
+
+
+def check(answer: Answer) -> Answer:
+    """What `requests` and `open_url` take."""
+    if answer.framing_used == "chunked":
+        raise Failed("ValueError: Unsupported Transfer-Encoding: chunked")
+    if answer.status != 200:
+        raise Failed(f"ValueError: HTTP Error: {answer.status}")
+    return answer

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from ota_http_server.simulation.address import Address
+from ota_http_server.simulation.answer import Answer
 from ota_http_server.simulation.board import Board, Device, Did, Outcome
 from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.httpclient import NO_REDIRECTS, PATIENCE_SECONDS, WORDS, get
@@ -36,8 +37,7 @@ class OtaPull(Device):
         self.board_name = board_name
         self.config = config
 
-    def read_configurations(self) -> list[Mapping[str, Any]]:
-        answer = get(self.line, self.address, self.access, NO_REDIRECTS)
+    def read_configurations(self, answer: Answer) -> list[Mapping[str, Any]]:
         if answer.status != 200:
             raise Failed(f"CheckForOTAUpdate returned {answer.status}")
         if len(answer.body) > DOCUMENT_BYTES_MAX:
@@ -68,7 +68,8 @@ class OtaPull(Device):
         return answer.body
 
     def _check_in(self) -> Outcome:
-        fitting = self.fitting(self.read_configurations())
+        answer = get(self.line, self.address, self.access, NO_REDIRECTS)
+        fitting = self.fitting(self.read_configurations(answer))
         if not fitting:
             raise Failed("NO_UPDATE_PROFILE_FOUND (-2)")
         own = self.board.said_version or ""

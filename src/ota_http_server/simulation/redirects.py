@@ -28,10 +28,10 @@ def next_address(here: Address, answer: Answer, rules: Rules) -> Address:
     is_relative = "://" not in location
     may_be_relative = rules.relative_over_tls if here.secure else rules.relative
     if is_relative and not may_be_relative:
-        raise Failed(f"{rules.complaint} (Location: {location} is relative)")
+        raise Failed(f"{rules.complaint} (a relative Location)")
     there = here.moved(location)
     if here.secure and not there.secure and not rules.to_plain:
-        raise Failed(f"{rules.complaint} (from https to {there.url})")
+        raise Failed(f"{rules.complaint} (from https to {there.shown})")
     return there
 
 

@@ -6,7 +6,7 @@ then `DEFAULT` and whose controller id is given apart.
 
 import json
 import re
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,7 @@ from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.line import Access, Words
 
 TENANT = "DEFAULT"
+Fields = tuple[tuple[str, str], ...]
 _WHOLE = re.compile(r"(?P<server>.+?)/(?P<tenant>[^/]+)/controller/v1/(?P<controller>[^/?#]+)/?")
 _SLEEP = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})")
 
@@ -44,6 +45,8 @@ class Target:
 
 class Ddi(Device, ABC):
     """A board whose client polls a controller."""
+
+    media_type = "application/json"
 
     def __init__(
         self,
@@ -77,17 +80,35 @@ class Ddi(Device, ABC):
             return []
         return [("Authorization", f"{self.scheme} {self.access.token}")]
 
+    @abstractmethod
+    def fields(self, address: Address, *, binary: bool) -> list[tuple[str, str]]:
+        """What it sends with every request; `binary`: for an artifact."""
+
+    def request(
+        self,
+        method: str,
+        address: Address,
+        document: Mapping[str, Any] | None = None,
+        *,
+        extra: Fields = (),
+        binary: bool = False,
+    ) -> bytes:
+        body = b"" if document is None else json.dumps(document).encode()
+        fields = [*self.fields(address, binary=binary), *extra]
+        if document is not None:
+            fields += [("Content-Type", self.media_type), ("Content-Length", str(len(body)))]
+        return request_bytes(f"{method} {address.target} HTTP/1.1", fields, body)
+
     def send(
         self,
         method: str,
         address: Address,
-        fields: list[tuple[str, str]],
         document: Mapping[str, Any] | None = None,
+        *,
+        extra: Fields = (),
+        binary: bool = False,
     ) -> Answer:
-        body = b"" if document is None else json.dumps(document).encode()
-        if document is not None:
-            fields = [*fields, ("Content-Length", str(len(body)))]
-        request = request_bytes(f"{method} {address.target} HTTP/1.1", fields, body)
+        request = self.request(method, address, document, extra=extra, binary=binary)
         return self.line.ask(address, request, bodiless=method == "HEAD")
 
 

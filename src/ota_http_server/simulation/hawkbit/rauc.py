@@ -44,6 +44,10 @@ class Artifact:
 
 
 class Rauc(Ddi):
+    """One service; it goes on where it was after a reboot."""
+
+    media_type = JSON
+
     def __init__(
         self,
         url: str,
@@ -89,15 +93,12 @@ class Rauc(Ddi):
 
     def rest(self, method: str, address: Address, document: Any = None) -> Answer:
         """One call of the interface: 200, or it failed."""
-        fields = self.fields(address, JSON)
-        if document is not None:
-            fields.append(("Content-Type", JSON))
-        answer = self.send(method, address, fields, document)
+        answer = self.send(method, address, document)
         for _ in range(RETRIES_MAX):
             if method == "GET" or answer.status not in (409, 429):
                 break
             time.sleep(self._retry_seconds)
-            answer = self.send(method, address, fields, document)
+            answer = self.send(method, address, document)
         if answer.status == 401:
             raise Failed("Failed to authenticate. Check if auth_token is correct?")
         if answer.status != 200:
@@ -105,11 +106,11 @@ class Rauc(Ddi):
             raise Failed(f"HTTP request failed: {answer.status}; server response: {shown}")
         return answer
 
-    def fields(self, address: Address, accepted: str) -> list[tuple[str, str]]:
+    def fields(self, address: Address, *, binary: bool) -> list[tuple[str, str]]:
         return [
             ("Host", address.host_field),
             ("User-Agent", "rauc-hawkbit-c-agent/1.0"),
-            ("Accept", accepted),
+            ("Accept", "application/octet-stream" if binary else JSON),
             *self.authorization(),
             *self.access.headers,
         ]
@@ -177,10 +178,8 @@ class Rauc(Ddi):
 
     def _get(self, address: Address, have_bytes: int) -> Answer:
         def ask(there: Address) -> Answer:
-            fields = self.fields(there, "application/octet-stream")
-            if have_bytes:
-                fields.append(("Range", f"bytes={have_bytes}-"))
-            return self.send("GET", there, fields)
+            extra = (("Range", f"bytes={have_bytes}-"),) if have_bytes else ()
+            return self.send("GET", there, extra=extra, binary=True)
 
         return follow(address, ask, REDIRECTS)[1]
 

@@ -17,7 +17,7 @@ from ota_http_server.simulation.address import Address
 from ota_http_server.simulation.answer import Answer
 from ota_http_server.simulation.board import Board, Did, Outcome
 from ota_http_server.simulation.failed import Cut, Failed
-from ota_http_server.simulation.hawkbit.ddi import Ddi, found, link, sleep_seconds, text
+from ota_http_server.simulation.hawkbit.ddi import Ddi, Fields, found, link, sleep_seconds, text
 from ota_http_server.simulation.hawkbit.multipart import Part, read_ranges
 from ota_http_server.simulation.hawkbit.swupdate_json import NO_SLEEP, action_id, chunks_of
 from ota_http_server.simulation.line import ANYBODY, Access, Words
@@ -125,8 +125,7 @@ class SwUpdate(Ddi):
         _check(self.ask("POST", Address.of(f"{href}/feedback"), answer))
 
     def ask(self, method: str, address: Address, document: dict[str, Any] | None = None) -> Answer:
-        fields = [("Content-Type", "application/json")] if document is not None else []
-        return self._followed(method, address, fields, document)
+        return self._followed(method, address, document)
 
     # --- an update
 
@@ -183,13 +182,13 @@ class SwUpdate(Ddi):
 
     def fetch(self, address: Address) -> bytes:
         """HEAD, whose failure is only warned of; GET; and after a cut the rest, appended."""
-        self._followed("HEAD", address, [])
+        self._followed("HEAD", address, binary=True)
         image = b""
         for _ in range(RETRIES + 1):
-            wanted = [("Range", f"bytes={len(image)}-")] if image else []
+            wanted = (("Range", f"bytes={len(image)}-"),) if image else ()
             try:
                 with self.board.link(self.line):
-                    answer = self._followed("GET", address, wanted)
+                    answer = self._followed("GET", address, extra=wanted, binary=True)
             except Cut as cut:
                 image += cut.received
                 self._stop_if_canceled()
@@ -209,8 +208,8 @@ class SwUpdate(Ddi):
         return parts
 
     def fetch_ranges(self, address: Address, spans: list[str]) -> list[Part]:
-        wanted = [("Range", f"bytes={','.join(spans)}")]
-        parts = read_ranges(self._followed("GET", address, wanted))
+        wanted = (("Range", f"bytes={','.join(spans)}"),)
+        parts = read_ranges(self._followed("GET", address, extra=wanted, binary=True))
         if len(parts) != len(spans):
             raise Failed(f"asked for {len(spans)} ranges, got {len(parts)}")
         return parts
@@ -246,17 +245,21 @@ class SwUpdate(Ddi):
                 raise Failed("Error while reporting installation status to server.")
         self._result = None
 
+    def fields(self, address: Address, *, binary: bool) -> list[tuple[str, str]]:
+        own = [("Host", address.host_field), ("User-Agent", "libcurl-agent/1.0")]
+        return [*own, ("Accept", "*/*"), *self.authorization(), *self.access.headers]
+
     def _followed(
         self,
         method: str,
         address: Address,
-        fields: list[tuple[str, str]],
         document: dict[str, Any] | None = None,
+        *,
+        extra: Fields = (),
+        binary: bool = False,
     ) -> Answer:
         def ask(there: Address) -> Answer:
-            own = [("Host", there.host_field), ("User-Agent", "libcurl-agent/1.0")]
-            own += [("Accept", "*/*"), *self.authorization(), *self.access.headers, *fields]
-            return self.send(method, there, own, document)
+            return self.send(method, there, document, extra=extra, binary=binary)
 
         return follow(address, ask, REDIRECTS)[1]
 

@@ -10,6 +10,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
+from ota_http_server.simulation.address import Address
 from ota_http_server.simulation.answer import Answer, is_number
 from ota_http_server.simulation.board import Board, Did, Outcome
 from ota_http_server.simulation.failed import Cut, Failed
@@ -21,7 +22,6 @@ TOKEN_CHARACTERS_MAX = 32  # DDI_SECURITY_TOKEN_SIZE
 ROUNDS_MAX = 10  # the real one would go on for ever
 SLEEP_CHARACTERS = 8
 URL_CHARACTERS_MAX = 299  # URL_BUFFER_SIZE
-JSON = "application/json;charset=UTF-8"
 WORDS = Words(
     refused="Failed to connect to server",
     silent="Failed to send request: -116",
@@ -34,6 +34,8 @@ _HREF = re.compile(r"[a-z]+://[^/]+(/.*)")
 
 class Zephyr(Ddi):
     """`saves_progress` is CONFIG_HAWKBIT_SAVE_PROGRESS: a cut download goes on at the next run."""
+
+    media_type = "application/json;charset=UTF-8"
 
     def __init__(
         self,
@@ -48,8 +50,6 @@ class Zephyr(Ddi):
         super().__init__(
             url, board, access, WORDS, PATIENCE_SECONDS, controller=controller, gateway=gateway
         )
-        if access.token is not None and len(access.token) > TOKEN_CHARACTERS_MAX:
-            raise Failed(f"hawkbit/ddi_token too long: {len(access.token)} characters")
         self._saves_progress = saves_progress
         self._stored_action = 0
         self._progress = b""
@@ -94,7 +94,7 @@ class Zephyr(Ddi):
         """On the one connection of this run; exactly 200, with a length."""
         if len(path) > URL_CHARACTERS_MAX:
             raise Failed(f"URL of {len(path)} characters does not fit the buffer")
-        answer = self._sent(method, path, (), document)
+        answer = self.send(method, self.target.address().at(path), document)
         if answer.status != 200:
             raise Failed(f"HTTP request denied: {answer.status}")
         if answer.framing_used != "length":
@@ -102,19 +102,12 @@ class Zephyr(Ddi):
             raise Failed(f"HTTP response len mismatch, expected 0, got {got}")
         return answer
 
-    def _sent(
-        self,
-        method: str,
-        path: str,
-        extra: tuple[tuple[str, str], ...],
-        document: dict[str, Any] | None = None,
-    ) -> Answer:
-        address = self.target.address().at(path)
+    def fields(self, address: Address, *, binary: bool) -> list[tuple[str, str]]:
+        token = self.access.token or ""
+        if len(token) > TOKEN_CHARACTERS_MAX:
+            raise Failed(f"hawkbit/ddi_token too long: {len(token)} characters")
         host = ("Host", f"{address.host}:{address.port}")
-        fields = [host, *extra, *self.authorization(), *self.access.headers]
-        if document is not None:
-            fields.append(("Content-Type", JSON))
-        return self.send(method, address, fields, document)
+        return [host, *self.authorization(), *self.access.headers]
 
     def _cancel(self, href: str) -> None:
         said = re.search(r"cancelAction/(\d{1,10})", href)
@@ -160,9 +153,10 @@ class Zephyr(Ddi):
     def _fetch(self, path: str) -> bytes:
         have, self._progress = self._progress, b""
         extra = (("Range", f"bytes={len(have)}-"),) if have else ()
+        address = self.target.address().at(path)
         try:
             with self.board.link(self.line):
-                answer = self._sent("GET", path, extra)
+                answer = self.send("GET", address, extra=extra, binary=True)
         except Cut as cut:
             if self._saves_progress and cut.status in (200, 206):
                 self._progress = (have if cut.status == 206 else b"") + cut.received
