@@ -1,9 +1,11 @@
 """Every noun of the API, in the order of the document."""
 
+from ota_http_server.api.v1.devices import DEVICES
 from ota_http_server.api.v1.endpoint import Noun
 from ota_http_server.api.v1.events import EVENTS
 from ota_http_server.api.v1.keys import KEYS
 from ota_http_server.api.v1.projects import PROJECTS
+from ota_http_server.api.v1.releases import RELEASES
 from ota_http_server.api.v1.tokens import TOKENS
 
-NOUNS: tuple[Noun, ...] = (PROJECTS, TOKENS, KEYS, EVENTS)
+NOUNS: tuple[Noun, ...] = (PROJECTS, RELEASES, DEVICES, TOKENS, KEYS, EVENTS)

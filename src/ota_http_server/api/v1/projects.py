@@ -73,8 +73,7 @@ def get_project(call: Call) -> Answer:
     """Read a project's settings."""
     name = call.path["project"]
     with call.door.database.reading() as rows:
-        if name not in _known(call, rows):
-            raise NotFound("there is no such project")
+        check_known(call, rows)
         project = rows.projects.get(name)
     return Answer(project, edition=project.edition)
 
@@ -108,6 +107,12 @@ def forget_project(call: Call) -> Answer:
     """
     call.door.projects.forget(call.operator, call.path["project"], call.expected)
     return Answer()
+
+
+def check_known(call: Call, rows: Reading) -> None:
+    """Raises `NotFound` where the path names a project that is not there."""
+    if call.path["project"] not in _known(call, rows):
+        raise NotFound("there is no such project")
 
 
 def _known(call: Call, rows: Reading) -> set[str]:

@@ -6,6 +6,7 @@ refuses in its own sentences. A schema of `Told` is what we answer: every field 
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -16,6 +17,8 @@ from ota_http_server.domain.errors import Invalid
 
 NUMBER_MAX = 2**53 - 1  # beyond it, programs that keep numbers as doubles read another one
 NAME_SHOWN_MAX = 64
+SECONDS_MAX = 253_402_300_799  # the last second of the year 9999: RFC 3339 has four digits
+_PLUS = re.compile(r" (\d\d:\d\d)\Z")  # in a query, a + that was not escaped is a blank
 _UNKNOWN = "Unknown field."  # marshmallow's own words, which are never shown
 
 
@@ -129,17 +132,20 @@ class Moment(fields.Field[int]):
         super().__init__(metadata={**told, **({"description": about} if about else {})}, **more)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
-        return None if value is None else datetime.fromtimestamp(value, UTC).isoformat()
+        # 0 says in rows that it is not known.
+        return datetime.fromtimestamp(value, UTC).isoformat() if value else None
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
         if not isinstance(value, str) or len(value) > 40:
             raise self.make_error("invalid")
+        if isinstance(data, Query):
+            value = _PLUS.sub(r"+\1", value)
         try:
             moment = datetime.fromisoformat(value)
             seconds = int(moment.timestamp())
         except (ValueError, OverflowError):
             raise self.make_error("invalid") from None
-        if moment.tzinfo is None or seconds < 0:
+        if moment.tzinfo is None or not 0 <= seconds <= SECONDS_MAX:
             raise self.make_error("invalid")
         return seconds
 

@@ -1,0 +1,61 @@
+"""What is said and told of releases and their images."""
+
+from typing import get_args
+
+from marshmallow import fields
+
+from ota_http_server.api.v1.paging import Paged, TellsPage
+from ota_http_server.api.v1.words import Flag, Moment, Number, Text, Texts, Told
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.release import Origin, State
+
+PARTS = get_args(Kind)
+MIN_FROM = "The lowest version that may go to this one at once."
+FORCED = "Why a check was overruled."
+
+
+class ReleaseQuery(Paged):
+    state = Text(one_of=tuple(State))
+    channel = Text(characters_max=32)
+    security = Flag()
+
+
+class ImageTold(Told):
+    """An image of a release, and where it fits."""
+
+    name = Text("The file's name in URLs.")
+    sha256 = Text()
+    md5 = Text()
+    size = Number()
+    part = Text("What it is for.", one_of=PARTS)
+    format = Text()
+    chip = Text(allow_none=True)
+    min_chip_revision = Number("In hundredths.", allow_none=True)
+    max_chip_revision = Number("In hundredths.", allow_none=True)
+    hardware = Texts("Boards that it is for; empty: the chip alone decides.")
+    secure_version = Number("Anti-rollback counter.", allow_none=True)
+    header_version = Text("What a device that runs it may say.", allow_none=True)
+
+
+class ReleaseTold(Told):
+    """One version of a project's firmware."""
+
+    project = Text()
+    version = Text()
+    state = Text("A withdrawn one is offered no more.", one_of=tuple(State))
+    origin = Text("Which door it came through.", one_of=tuple(Origin))
+    channel = Text()
+    notes = Text()
+    min_from = Text(MIN_FROM, allow_none=True)
+    security = Flag("It mends something that an attacker could use.")
+    forced = Text(FORCED, allow_none=True)
+    images = fields.List(fields.Nested(ImageTold))
+    created_at = Moment()
+    published_at = Moment(allow_none=True)
+    withdrawn_at = Moment(allow_none=True)
+    withdrawn_by = Text(allow_none=True)
+    edition = Number()
+
+
+class ReleasePage(TellsPage):
+    items = fields.List(fields.Nested(ReleaseTold))
