@@ -17,7 +17,7 @@ from tests.running import DEVICE, PATIENCE_SECONDS, Server, free_port
 
 ROOT = Path(__file__).parents[1]
 BRIEF = ROOT / "tests" / "fixtures" / "brief_config.toml"
-SECRETS = ("secrets/jwt", "secrets/admin", "secrets/audit")
+SECRETS = ("secrets/jwt", "secrets/admin", "secrets/devices", "secrets/audit")
 KEYS = ("tls/ca_key.pem", "tls/server_key.pem")
 CANARIES = {
     "OTA_JWT_SECRET": "canary-jwt-0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ",

@@ -9,14 +9,15 @@ from ota_http_server.settings import Settings
 
 
 def test_the_secrets_of_a_process_are_not_in_their_repr():
-    assert "canary" not in repr(Secrets("canary-1", "canary-2", b"canary-3"))
+    assert "canary" not in repr(Secrets("canary-1", "canary-2", "canary-3", b"canary-4"))
 
 
 def test_neither_are_they_in_that_of_what_holds_them(tmp_path):
     stores = open_stores(Settings(data_dir=tmp_path / "data", ota_audit_log=tmp_path / "log"))
     stores.database.close()
 
-    secrets = [stores.secrets.jwt, stores.secrets.admin, stores.secrets.audit.decode()]
+    secrets = [stores.secrets.jwt, stores.secrets.admin, stores.secrets.devices]
+    secrets.append(stores.secrets.audit.decode())
 
     assert not [secret for secret in secrets if secret in repr(stores)]
 

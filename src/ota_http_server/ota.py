@@ -127,6 +127,7 @@ def open_stores(settings: Settings, host: Host | None = None) -> Stores:
         settings.database_address,
         jwt_secret=settings.jwt_secret,
         admin_secret=settings.admin_secret,
+        device_secret=settings.device_secret,
     )
     journal = FileJournal(settings.ota_audit_log, AuditHead(places.audit_head, secrets.audit))
     database = Database(
@@ -153,7 +154,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         wall=host.wall,
     )
     begun = BegunDownloads(database, wall=host.wall)
-    opaque = Opaque(secrets.jwt)
+    opaque = Opaque(secrets.devices)
     news = News(database, monotonic=host.monotonic)
     release_folder = ReleaseFolder(database, collection)
     catalog = Catalog(database, news, release_folder)

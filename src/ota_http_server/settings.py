@@ -113,6 +113,13 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         shown_default="made in the data folder",
     )
     shared_secret: bool = knob(True, "let the admin secret open the admin endpoints", TOKENS)
+    device_secret: str | None = knob(
+        None,
+        "secret that device credentials and download tickets are made with",
+        TOKENS,
+        secret=True,
+        shown_default="made in the data folder",
+    )
     query_token: bool = knob(True, "accept `?token=` on GET and HEAD", TOKENS)
 
     poll_seconds: int = knob(

@@ -9,6 +9,8 @@ from ota_http_server.storage.mounts import network_kind
 
 ADMIN_SECRET_BYTES_MIN = 16  # 128 bits of a random one; it is typed by people, so no more
 
+DEVICE_SECRET_BYTES_MIN = 32  # as much as the hash that it keys
+
 
 def unsafe(
     secrets: Secrets,
@@ -22,7 +24,14 @@ def unsafe(
     """One sentence for each danger; an empty list if there is none."""
     said = _weak("jwt_secret", secrets.jwt, SECRET_BYTES_MIN[algorithm])
     said += _weak("admin_secret", secrets.admin, ADMIN_SECRET_BYTES_MIN)
-    said += equal_secrets({"jwt_secret": secrets.jwt, "admin_secret": secrets.admin})
+    said += _weak("device_secret", secrets.devices, DEVICE_SECRET_BYTES_MIN)
+    said += equal_secrets(
+        {
+            "jwt_secret": secrets.jwt,
+            "admin_secret": secrets.admin,
+            "device_secret": secrets.devices,
+        }
+    )
     if tokens_off:
         reach = "everybody who reaches this server" if public else "every program on this host"
         said.append(f"no_jwt: {reach} can download every image without a token")

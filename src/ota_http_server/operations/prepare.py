@@ -41,6 +41,10 @@ class Places:
         return self.data / "secrets" / "admin"
 
     @property
+    def device_secret(self) -> Path:
+        return self.data / "secrets" / "devices"
+
+    @property
     def audit_key(self) -> Path:
         return self.data / "secrets" / "audit"
 
@@ -63,6 +67,9 @@ class Secrets:
 
     jwt: str = field(repr=False)
     admin: str = field(repr=False)
+    devices: str = field(repr=False)
+    """What device credentials and download tickets are made with: apart from the tokens' secret,
+    so that a new one of those leaves every board its credential."""
     audit: bytes = field(repr=False)
 
 
@@ -120,19 +127,28 @@ def owner_beside_root(places: Places) -> str | None:
 
 
 def prepare(
-    places: Places, database_url: str, *, jwt_secret: str | None, admin_secret: str | None
+    places: Places,
+    database_url: str,
+    *,
+    jwt_secret: str | None,
+    admin_secret: str | None,
+    device_secret: str | None = None,
 ) -> Secrets:
     """Makes what is missing. Secrets given by the settings are used as they are, and not kept."""
     given = {places.jwt_secret: jwt_secret, places.admin_secret: admin_secret}
     with start_lock(places.data):
         kept = [path for path in (*given, places.audit_key) if not given.get(path)]
         made = [path for path in kept if not path.exists()]
+        lacks_devices = not device_secret and not places.device_secret.exists()
         secrets = Secrets(
             jwt=jwt_secret or load_or_make(places.jwt_secret),
             admin=admin_secret or load_or_make(places.admin_secret),
+            devices=device_secret or load_or_make(places.device_secret),
             audit=load_or_make(places.audit_key).encode(),
         )
         migrate(database_url)
+        if lacks_devices and _has_credentials(database_url):
+            made.append(places.device_secret)
         if made and _was_used(database_url):
             LOG.warning(
                 "made anew, although this database was served from before: %s; what was signed or"
@@ -140,6 +156,16 @@ def prepare(
                 ", ".join(map(str, made)),
             )
     return secrets
+
+
+def _has_credentials(database_url: str) -> bool:
+    """An older version made no secret for devices, and gave them no credentials either."""
+    database = Database(database_url)
+    try:
+        with database.reading() as rows:
+            return rows.credentials.any()
+    finally:
+        database.close()
 
 
 def _was_used(database_url: str) -> bool:

@@ -38,6 +38,10 @@ class Credentials:
         row = self._connection.execute(query).first()
         return None if row is None else _credential(row)
 
+    def any(self) -> bool:
+        """Whether one was ever given."""
+        return self._connection.execute(select(credentials.c.digest).limit(1)).first() is not None
+
     def of(self, project: str, device: str) -> list[Credential]:
         """All that the device ("" for the project's gateways) was given, the latest first."""
         query = select(credentials).where(
