@@ -17,9 +17,12 @@ COMMANDS = {
     "audit": "ota_http_server.cli.audit:audit",
     "certs": "ota_http_server.cli.certs:certs",
     "doctor": "ota_http_server.cli.doctor:doctor",
+    "keys": "ota_http_server.cli.keys:keys",
+    "projects": "ota_http_server.cli.projects:projects",
     "sample": "ota_http_server.cli.sample:sample",
     "settings": "ota_http_server.cli.settings:show",
     "token": "ota_http_server.cli.token:token",
+    "try": "ota_http_server.cli.try_client:try_client",
 }
 
 EXIT_WRONG = 2  # the call, the settings or what they name is wrong; nothing was served

@@ -13,7 +13,7 @@ from ota_http_server.simulation.board import FLASH_BYTES, Board
 from ota_http_server.simulation.line import Access
 from ota_http_server.simulation.needs.finding import Need
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
-from ota_http_server.simulation.needs.probe import ANSWERS, Probe
+from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 from ota_http_server.simulation.redirects import Rules
 from ota_http_server.simulation.tasmota import URL_CHARACTERS_MAX, renamed
 
@@ -49,7 +49,9 @@ class ArduinoNeeds:
     def __init__(self, url: str, access: Access) -> None:
         self.needs = ESP32_NEEDS
         self._look = ImageLook(ESP32_IMAGE, PATIENCE_SECONDS, NO_REDIRECTS)
-        self._client: HttpUpdate = ArduinoEsp32(url, Board(free_bytes=FLASH_BYTES), access)
+        self._client: HttpUpdate = ArduinoEsp32(
+            url, Board(mac=TRY_MAC, free_bytes=FLASH_BYTES), access
+        )
 
     def examine(self, probe: Probe) -> None:
         self._look.fetch(probe, self._client.address, self._client.request)
@@ -60,7 +62,9 @@ class Esp8266Needs(ArduinoNeeds):
         super().__init__(url, access)
         self.needs = ESP8266_NEEDS
         self._look = ImageLook(ESP8266_IMAGE, PATIENCE_SECONDS, NO_REDIRECTS, b"\xe9\x1f")
-        self._client = ArduinoEsp8266(url, Board(chip="esp8266", free_bytes=FLASH_BYTES), access)
+        self._client = ArduinoEsp8266(
+            url, Board(mac=TRY_MAC, chip="esp8266", free_bytes=FLASH_BYTES), access
+        )
 
     def examine(self, probe: Probe) -> None:
         super().examine(probe)

@@ -11,7 +11,7 @@ from ota_http_server.simulation.https_ota import PATIENCE_SECONDS, PIECE_BYTES
 from ota_http_server.simulation.line import Access
 from ota_http_server.simulation.needs.finding import Need, Notes, Stop, reason
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
-from ota_http_server.simulation.needs.probe import ANSWERS, Probe
+from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 from ota_http_server.simulation.needs.ranges import examine_ranges, range_needs
 
 BUFFER = Need(
@@ -49,7 +49,7 @@ class EspIdfNeeds:
     """A URL that ends in `/check` is asked in JSON first."""
 
     def __init__(self, url: str, access: Access) -> None:
-        self._client = EspIdf(url, Board(), access)
+        self._client = EspIdf(url, Board(mac=TRY_MAC), access)
         self.needs = CHECK_NEEDS if self._client.checks else NEEDS
 
     def examine(self, probe: Probe) -> None:

@@ -18,7 +18,7 @@ from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.line import Access
 from ota_http_server.simulation.needs.finding import Need, Stop, reason
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
-from ota_http_server.simulation.needs.probe import ANSWERS, Probe
+from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 
 BUFFER = Need(
     "path and credential fit the transmit buffer of 512 bytes",
@@ -60,7 +60,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 class EspHomeNeeds:
     def __init__(self, url: str, access: Access) -> None:
-        self._client = EspHome(url, Board(), access)
+        self._client = EspHome(url, Board(mac=TRY_MAC), access)
         self.needs = MANIFEST_NEEDS if self._client.has_manifest else IMAGE_NEEDS
 
     def examine(self, probe: Probe) -> None:

@@ -21,7 +21,7 @@ from ota_http_server.simulation.needs.ddi import (
     artifacts,
 )
 from ota_http_server.simulation.needs.finding import Need, Stop, reason
-from ota_http_server.simulation.needs.probe import Probe
+from ota_http_server.simulation.needs.probe import TRY_MAC, Probe
 from ota_http_server.simulation.redirects import Rules
 
 CONTROLLER = "ota-try"
@@ -114,7 +114,7 @@ class SwUpdateNeeds(HawkbitNeeds):
     after = (NAMES,)
 
     def __init__(self, url: str, access: Access) -> None:
-        client = swupdate.SwUpdate(url, Board(), access, controller=CONTROLLER)
+        client = swupdate.SwUpdate(url, Board(mac=TRY_MAC), access, controller=CONTROLLER)
         files = (*FILES, artifact.HEAD, artifact.SEVERAL)
         super().__init__(client, swupdate.REDIRECTS, files)
         self._client = client
@@ -137,7 +137,7 @@ class SwUpdateNeeds(HawkbitNeeds):
 
 class RaucNeeds(HawkbitNeeds):
     def __init__(self, url: str, access: Access) -> None:
-        client = rauc.Rauc(url, Board(), access, controller=CONTROLLER)
+        client = rauc.Rauc(url, Board(mac=TRY_MAC), access, controller=CONTROLLER)
         super().__init__(client, rauc.REDIRECTS, (*FILES, artifact.BEHIND))
 
     def chosen(self, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -153,7 +153,7 @@ class ZephyrNeeds(HawkbitNeeds):
 
     def __init__(self, url: str, access: Access) -> None:
         self._token = access.token or ""
-        board = Board(free_bytes=SLOT_BYTES)
+        board = Board(mac=TRY_MAC, free_bytes=SLOT_BYTES)
         self._client = zephyr.Zephyr(url, board, access, controller=CONTROLLER)
         super().__init__(self._client, Rules(most=0), FILES)
 

@@ -13,7 +13,7 @@ from ota_http_server.simulation.line import Access
 from ota_http_server.simulation.micropython import MicroPython
 from ota_http_server.simulation.needs.finding import Need, Stop, reason
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
-from ota_http_server.simulation.needs.probe import ANSWERS, Probe
+from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 from ota_http_server.simulation.ota_pull import OtaPull
 from ota_http_server.simulation.redirects import Rules
 
@@ -82,7 +82,7 @@ class Esp32FotaNeeds(JsonNeeds):
     rules = httpclient.STRICT_REDIRECTS
 
     def read(self, probe: Probe, answer: Answer) -> Address:
-        client = Esp32Fota(self.address.url, Board(), self.access, name="")
+        client = Esp32Fota(self.address.url, Board(mac=TRY_MAC), self.access, name="")
         entries = client.read_manifest(answer)
         if not entries:
             raise Failed("an empty list")
@@ -114,7 +114,7 @@ class OtaPullNeeds(JsonNeeds):
         super().__init__(url, replace(access, token=None, headers=()))
 
     def read(self, probe: Probe, answer: Answer) -> Address:
-        configurations = OtaPull(self.address.url, Board()).read_configurations(answer)
+        configurations = OtaPull(self.address.url, Board(mac=TRY_MAC)).read_configurations(answer)
         if not configurations:
             raise Failed("no configuration")
         for one in configurations:
@@ -172,7 +172,7 @@ class MicroPythonNeeds(JsonNeeds):
             *self.image.all(),
             ANNOUNCED,
         )
-        self._client = MicroPython(url, Board(), access)
+        self._client = MicroPython(url, Board(mac=TRY_MAC), access)
         self._digest, self._length = "", 0
 
     def examine(self, probe: Probe) -> None:
@@ -187,7 +187,7 @@ class MicroPythonNeeds(JsonNeeds):
         there, self._digest, self._length = self._client.read_json(answer)
         here = self.address
         lost = there.host == here.host and there.port == PORTS[there.scheme] != here.port
-        probe.notes.judge(PORT, not lost, there.shown)
+        probe.notes.demand(PORT, not lost, there.shown)
         return there
 
     def request(self, address: Address) -> bytes:

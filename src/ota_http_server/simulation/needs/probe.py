@@ -11,6 +11,7 @@ from ota_http_server.simulation.needs.finding import Need, Notes, Stop, reason
 from ota_http_server.simulation.redirects import Rules, next_address
 
 TRY_BYTES_MAX = 64 * 2**20  # four times the largest ESP image; of larger bundles only parts
+TRY_MAC = "02:6F:74:61:00:01"  # an address that no board has: administered locally
 TRY_PATIENCE_SECONDS = 30.0  # longer than any client waits: how late it is shall be seen
 
 ANSWERS = Need(
@@ -25,7 +26,7 @@ class Probe:
 
     def __init__(self, access: Access, notes: Notes) -> None:
         self.access = replace(access, patience_seconds=TRY_PATIENCE_SECONDS)
-        self.line = Line(self.access)
+        self.line = Line(self.access, redials=True)  # a server may close what is idle
         self.line.body_bytes_max = TRY_BYTES_MAX
         self.notes = notes
         self.unsized: list[str] = []
