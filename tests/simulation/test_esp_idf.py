@@ -42,11 +42,12 @@ def test_a_check_leads_to_download_report_reboot_and_a_check_as_the_new_one(serv
     esp = device(serve, application, **way)
 
     first = esp.step()
-    application.answer = {"update": False, "reason": "up-to-date"}
+    application.answer = {"update": False, "reason": "up-to-date", "poll_seconds": 60}
     second = esp.step()
 
     assert (first.did, first.version) == (Did.UPDATED, "2.0.0")
     assert (second.did, second.detail) == (Did.NOTHING, "up-to-date")
+    assert second.wait_seconds == 60
     assert [one["state"] for one in application.reports] == ["installed"]
     assert [one["version"] for one in application.checks] == ["1.0.0", "2.0.0"]
     assert application.checks[1]["image_sha256"] == NEW[-32:].hex()

@@ -65,6 +65,15 @@ def site(serve, image=NEW, changes=None, **more):
     return server
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_every_need_says_what_happens_without_it_and_how_to_mend_it(client):
+    needs = CLIENTS[client]("http://127.0.0.1/x.json", access()).needs
+
+    assert len({need.says for need in needs}) == len(needs) > 9
+    assert all(need.says and need.then and need.mend for need in needs)
+    assert not [need for need in needs if need.mend.endswith(".") or need.then.endswith(".")]
+
+
 def test_every_client_of_the_command_is_looked_at():
     assert set(CLIENTS) == set(PLACES) | {"swupdate", "rauc", "zephyr"}
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ota_http_server.domain.attempt import State
 from ota_http_server.simulation.address import Address
-from ota_http_server.simulation.answer import Answer
+from ota_http_server.simulation.answer import Answer, is_number
 from ota_http_server.simulation.board import Board, Device, Did, Outcome
 from ota_http_server.simulation.failed import Cut, Failed
 from ota_http_server.simulation.https_ota import PATIENCE_SECONDS, PIECE_BYTES, WORDS, HttpsOta
@@ -84,8 +84,8 @@ class EspIdf(Device):
         if len(answer.body) > CHECK_BYTES_MAX:
             raise Failed(f"check: {len(answer.body)} bytes do not fit the buffer")
         said = answer.json_object("check: the answer is no JSON object")
-        wait = said.get("wait_seconds")
-        wait_seconds = wait if isinstance(wait, int) else None
+        wait = said.get("poll_seconds")
+        wait_seconds = wait if is_number(wait) else None
         if said.get("update") is not True:
             return Asked(None, None, str(said.get("reason", "")), wait_seconds)
         if not isinstance(url := said.get("url"), str):

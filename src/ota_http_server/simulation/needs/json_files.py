@@ -148,7 +148,7 @@ ANNOUNCED = Need(
 class MicroPythonNeeds(JsonNeeds):
     fields = Need(
         "the JSON has firmware and sha as strings and length as a number",
-        micropython.NO_KEYS,
+        micropython.NO_KEYS.rstrip("."),
         'write {"firmware": "name.bin", "sha": "64 hex digits", "length": 123}',
     )
     image = ImageNeeds.of(
