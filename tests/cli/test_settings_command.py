@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
     [
         ("--markdown", "docs/reference/settings.md"),
         ("--commands", "docs/reference/cli.md"),
+        ("--api", "docs/reference/api.md"),
         ("--example", "config.toml"),
     ],
 )

@@ -6,6 +6,7 @@ from typing import get_args
 
 import click
 
+from ota_http_server.api.v1.reference import reference as api_page
 from ota_http_server.cli.commands_page import commands_page
 from ota_http_server.cli.options import common_options
 from ota_http_server.knob import Knob
@@ -15,15 +16,20 @@ from ota_http_server.settings import Settings, env_name, knobs, option_names
 @click.command("settings")
 @click.option("--markdown", is_flag=True, help="Print the reference page of all settings.")
 @click.option("--commands", is_flag=True, help="Print the reference page of all commands.")
+@click.option("--api", is_flag=True, help="Print the reference page of the admin API.")
 @click.option("--example", is_flag=True, help="Print a config.toml with every knob commented out.")
 @click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 @common_options
-def show(settings: Settings, markdown: bool, commands: bool, example: bool, as_json: bool) -> None:
+def show(
+    settings: Settings, markdown: bool, commands: bool, api: bool, example: bool, as_json: bool
+) -> None:
     """Show the settings in force, of all four levels; secrets only as set or not."""
     if markdown:
         click.echo(reference(), nl=False)
     elif commands:
         click.echo(commands_page(), nl=False)
+    elif api:
+        click.echo(api_page(), nl=False)
     elif example:
         click.echo(example_file(), nl=False)
     elif as_json:

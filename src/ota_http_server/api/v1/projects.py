@@ -5,11 +5,12 @@ from marshmallow import fields
 from ota_http_server.api.v1.endpoint import Answer, Call, Noun
 from ota_http_server.api.v1.paging import Paged, TellsPage, limit_of, page
 from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, TextMap, Told
-from ota_http_server.domain.errors import NotFound, Unavailable
+from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.project import FolderMode, Registering, UnknownVersion
 from ota_http_server.domain.settling import NOTES_CHARACTERS_MAX
 from ota_http_server.domain.sighting import REVISION_MAX, TEXT_CHARACTERS_MAX
+from ota_http_server.operations.list_projects import known_projects
 from ota_http_server.storage.transaction import Reading
 
 PROJECTS = Noun("projects", "What firmware is for, and how it is treated.")
@@ -117,9 +118,5 @@ def check_known(call: Call, rows: Reading) -> None:
 
 def _known(call: Call, rows: Reading) -> set[str]:
     """The projects that the caller may see."""
-    names = rows.projects.known()
-    try:
-        names |= set(call.door.folders())
-    except Unavailable:
-        pass  # the rows tell of all that is served meanwhile
+    names = known_projects(rows, call.door.folders)
     return {name for name in names if call.operator.may_see(name)}

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ota_http_server.api.v1.words import NUMBER_MAX
+
 Row = tuple[str, str, bool, str]
 """Name, kind, whether it must be there, and what it is."""
 
@@ -38,7 +40,7 @@ def tables(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[tupl
 
 def curl(operation: dict[str, Any], document: dict[str, Any], method: str, path: str) -> str:
     """A command that calls it."""
-    command = 'curl -H "Authorization: Bearer $OTA_KEY"'
+    command = 'curl -H "Authorization: Bearer $API_KEY"'
     said = operation.get("requestBody", {}).get("content", {})
     if method != "GET" and not (method == "POST" and "application/json" in said):
         command += f" -X {method}" if "application/octet-stream" not in said else ""
@@ -46,10 +48,21 @@ def curl(operation: dict[str, Any], document: dict[str, Any], method: str, path:
         command += " -T FILE"
     if "application/json" in said:
         schema = _resolved(said["application/json"]["schema"], document)
-        needed = schema.get("required", [])
+        needed = schema.get("required") or list(schema["properties"])[:1]
         example = {name: _example(schema["properties"][name]) for name in needed}
         command += " -H 'Content-Type: application/json' \\\n  -d '" + json.dumps(example) + "'"
-    return f'{command} "$OTA_URL{BASE}{path}"'
+    return f'{command} "$SERVER_URL{BASE}{path}"'
+
+
+def schemas(document: dict[str, Any]) -> Iterator[tuple[str, str, list[Row]]]:
+    """Name, description and fields of everything that is told."""
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Told") or name.endswith("Page"):
+            rows = [
+                (field, _kind(one, document), False, _about(one))
+                for field, one in schema["properties"].items()
+            ]
+            yield name.removesuffix("Told"), _about(schema), rows
 
 
 def _fields(schema: dict[str, Any], document: dict[str, Any]) -> Iterator[Row]:
@@ -72,10 +85,15 @@ def _kind(schema: dict[str, Any], document: dict[str, Any]) -> str:
         return f"one of {words}"
     if names[0] == "array":
         return f"list of {_kind(schema['items'], document)}"
-    said = {"string": "text", "integer": "number", "boolean": "true or false"}
+    said = {"string": "text", "integer": _number(schema), "boolean": "true or false"}
     if schema.get("format") == "date-time":
-        said = {"string": "time"}
+        said["string"] = "time"
     return " or ".join(said.get(name, name) for name in names)
+
+
+def _number(schema: dict[str, Any]) -> str:
+    least, most = schema.get("minimum", 0), schema.get("maximum", NUMBER_MAX)
+    return "number" if most >= NUMBER_MAX else f"number from {least} to {most}"
 
 
 def _about(schema: dict[str, Any]) -> str:

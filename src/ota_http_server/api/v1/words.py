@@ -127,8 +127,6 @@ class Moment(fields.Field[int]):
 
     def __init__(self, about: str = "", **more: Any) -> None:
         told = {"type": "string", "format": "date-time"}
-        if more.get("allow_none"):
-            told |= {"type": ["string", "null"]}  # type: ignore[dict-item]
         super().__init__(metadata={**told, **({"description": about} if about else {})}, **more)
 
     def _serialize(self, value: int | None, attr: str | None, obj: Any, **kwargs: Any) -> Any:
