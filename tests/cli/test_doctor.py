@@ -12,7 +12,7 @@ from tests.cli.test_token import DEVICE
 from tests.storage.test_mounts import tell
 
 STRONG = "0123456789abcdefGHIJKLMNOPQRSTUVWXYZ-.,:0123456789abcdefGHIJKLMNOPQ"
-AREAS = ["settings", "certificate", "firmware", "audit"]
+AREAS = ["settings", "certificate", "firmware", "releases", "audit"]
 
 
 def test_a_fresh_set_up_is_sound(call):
@@ -103,3 +103,18 @@ def test_a_cut_audit_chain_is_found(call):
 
     assert said.status == 1
     assert json.loads(said.out)["audit"] != []
+
+
+def test_a_file_that_is_served_and_not_released_is_told_of(call):
+    folder = call.folder / "www" / "firmware" / "lamp"
+    folder.mkdir(parents=True)
+    for name, project in (("lamp-1.0.0.bin", "lamp"), ("lamp-2.0.0.bin", "fan")):
+        image = esp_application(version=name[5:10], project=project)
+        (folder / name).write_bytes(image)
+
+    said = call("doctor", "--json")
+
+    (finding,) = json.loads(said.out)["releases"]
+    assert said.status == 1
+    assert "lamp/lamp-2.0.0.bin is not released" in finding
+    assert "says that it is fan" in finding

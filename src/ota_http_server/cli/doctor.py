@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from ota_http_server.app import Stores, opened_ota
+from ota_http_server.app import Ota, Stores, opened_ota
 from ota_http_server.cli.options import data_options
 from ota_http_server.cli.serve import is_public
 from ota_http_server.domain.errors import Misconfigured, Refusal
@@ -34,6 +34,7 @@ def doctor(settings: Settings, as_json: bool) -> None:
             "settings": _settings(settings, ota.stores),
             "certificate": _certificate(settings),
             "firmware": _firmware(settings, ota.collection),
+            "releases": _releases(settings, ota),
             "audit": _audit(ota.stores),
         }
     if as_json:
@@ -82,6 +83,18 @@ def _firmware(settings: Settings, collection: Collection) -> list[str]:
                 collection.find(project, name)
             except Refusal as refusal:
                 findings.append(f"{project}/{name}: {refusal.detail}")
+    return findings
+
+
+def _releases(settings: Settings, ota: Ota) -> list[str]:
+    """Files that can be downloaded and are offered to no device."""
+    if not settings.firmware_path.exists():
+        return []
+    findings = []
+    for project in ota.collection.folder.projects():
+        ota.release_folder.follow(project)
+        kept_out = ota.release_folder.kept_out(project)
+        findings += [f"{project}/{name} is not released: {why}" for name, why in kept_out.items()]
     return findings
 
 

@@ -35,7 +35,6 @@ LOG = logger("release")
 
 FOLDER = "folder"  # who publishes and withdraws here, in the audit and in `withdrawn_by`
 FOLLOWED_MAX = 1_000  # projects
-TOLD_MAX = 10_000  # files that are not released, told of once
 
 Signature = tuple[tuple[str, str, int], ...]
 
@@ -55,7 +54,7 @@ class ReleaseFolder:
         self._database = database
         self._collection = collection
         self._followed: Bounded[str, tuple[object, Signature]] = Bounded(FOLLOWED_MAX)
-        self._told: Bounded[tuple[str, str, str], str] = Bounded(TOLD_MAX)
+        self._kept_out: Bounded[str, dict[str, str]] = Bounded(FOLLOWED_MAX)
 
     def follow(self, project: str) -> bool:
         """Makes the project's releases those of its folder; whether anything changed.
@@ -73,18 +72,32 @@ class ReleaseFolder:
             self._followed.put(project, (found, signature))
             return False
         present = frozenset(self._collection.names(project) or ())
-        changed = self._database.change(lambda tx: self._follow(tx, project, found, present))
+        kept_out: dict[str, str] = {}
+        changed = self._database.change(
+            lambda tx: self._follow(tx, project, found, present, kept_out)
+        )
+        self._tell(project, kept_out)
         self._followed.put(project, (found, signature))
         return changed
 
+    def kept_out(self, project: str) -> dict[str, str]:
+        """The files that are not released, and why, as of the last `follow`."""
+        return dict(self._kept_out.get(project) or {})
+
     def forget(self, project: str) -> None:
         """The project's whole folder is gone; called by the sweep, which knows that for sure."""
-        self._database.change(lambda tx: self._follow(tx, project, (), frozenset()))
+        self._database.change(lambda tx: self._follow(tx, project, (), frozenset(), {}))
         self._followed.forget(project)
 
     def _follow(
-        self, tx: Writing, project: str, found: Sequence[Collected], present: frozenset[str]
+        self,
+        tx: Writing,
+        project: str,
+        found: Sequence[Collected],
+        present: frozenset[str],
+        kept_out: dict[str, str],
     ) -> bool:
+        kept_out.clear()  # a transaction may run twice
         tx.releases.take_turn()
         releases = tx.releases.of_project(project)
         settings = tx.projects.get(project)
@@ -97,7 +110,9 @@ class ReleaseFolder:
         published = _published(tx, project)
         for dropped in by_version.values():
             its = tx.releases.get(project, dropped[0].version)
-            changed |= self._add(tx, settings, its, dropped, published)
+            if self._add(tx, settings, its, dropped, published, kept_out):
+                changed = True
+                published = _published(tx, project)  # the next one must go with this one, too
         return changed
 
     def _remove_gone(
@@ -136,19 +151,20 @@ class ReleaseFolder:
         release: Release | None,
         dropped: list[_Dropped],
         published: Published,
+        kept_out: dict[str, str],
     ) -> bool:
         changed = False
         for one in dropped:
             known = _image(release, one.collected.name)
             if release is not None and known is not None:
                 if known.sha256 != one.collected.image.sha256:
-                    self._tell(one, f"{release.version} was published with other bytes")
+                    kept_out[known.name] = f"{release.version} was published with other bytes"
                 elif release.state is State.WITHDRAWN and release.withdrawn_by == FOLDER:
                     release = _published_again(tx, release)
                     changed = True
                 continue
             if why := self._objection(one, project, release, published):
-                self._tell(one, why)
+                kept_out[one.collected.name] = why
                 continue
             if release is None:
                 release = _added(tx, project, one.version)
@@ -175,11 +191,13 @@ class ReleaseFolder:
         found = objections(candidate, project, published)
         return found[0].detail if found else ""
 
-    def _tell(self, one: _Dropped, why: str) -> None:
-        key = (one.version, one.collected.name, one.collected.image.sha256)
-        if self._told.get(key) != why:
-            self._told.put(key, why)
-            LOG.warning("not released: %s %s: %s", one.collected.name, one.version, why)
+    def _tell(self, project: str, kept_out: dict[str, str]) -> None:
+        """Logs what was not said of these files before."""
+        before = self._kept_out.get(project) or {}
+        for name, why in kept_out.items():
+            if before.get(name) != why:
+                LOG.warning("not released: %s/%s: %s", project, name, why)
+        self._kept_out.put(project, kept_out)
 
 
 def _by_version(found: Sequence[Collected]) -> dict[str, list[_Dropped]]:
