@@ -9,10 +9,11 @@ firmware here) keeps it out of the releases. Under its own name it can be downlo
 that is somebody's explicit wish, not an offer.
 """
 
+from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ota_http_server.domain.admission import Candidate, Published, objections
+from ota_http_server.domain.admission import Candidate, Published, Stated, objections
 from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.listing import Listed, Seen, listed
 from ota_http_server.domain.project import FolderMode, Project
@@ -45,6 +46,18 @@ class _Dropped:
 
     collected: Collected
     version: str
+
+
+class _NewestFirst:
+    """The key by which releases are sorted, the newest first."""
+
+    __slots__ = ("order",)
+
+    def __init__(self, entry: tuple[Release, Stated]) -> None:
+        self.order = entry[0].order
+
+    def __lt__(self, other: "_NewestFirst") -> bool:
+        return other.order < self.order
 
 
 class ReleaseFolder:
@@ -110,9 +123,7 @@ class ReleaseFolder:
         published = _published(tx, project)
         for dropped in by_version.values():
             its = tx.releases.get(project, dropped[0].version)
-            if self._add(tx, settings, its, dropped, published, kept_out):
-                changed = True
-                published = _published(tx, project)  # the next one must go with this one, too
+            changed |= self._add(tx, settings, its, dropped, published, kept_out)
         return changed
 
     def _remove_gone(
@@ -150,7 +161,7 @@ class ReleaseFolder:
         project: Project,
         release: Release | None,
         dropped: list[_Dropped],
-        published: Published,
+        published: list[tuple[Release, Stated]],
         kept_out: dict[str, str],
     ) -> bool:
         changed = False
@@ -171,6 +182,9 @@ class ReleaseFolder:
             tx.releases.add_image(release.number, _release_image(one.collected), tx.second)
             release = tx.releases.by_number(release.number)
             changed = True
+            if release is not None and release.state is State.PUBLISHED:
+                # The next one must go with this one, too.
+                insort(published, (release, one.collected.image), key=_NewestFirst)
         return changed
 
     def _objection(
@@ -224,7 +238,7 @@ def _version(one: Listed) -> str | None:
         return None
 
 
-def _published(tx: Writing, project: str) -> Published:
+def _published(tx: Writing, project: str) -> list[tuple[Release, Stated]]:
     return [
         (release, row)
         for release in tx.releases.of_project(project, (State.PUBLISHED,))
