@@ -33,9 +33,14 @@ def tables(operation: dict[str, Any], document: dict[str, Any]) -> Iterator[tupl
         yield "Body", list(_fields(said["application/json"]["schema"], document))
     elif said:
         yield "Body", [("the bytes", "application/octet-stream", True, "")]
-    told = next(iter(operation["responses"].values())).get("content", {})
-    if "application/json" in told:
-        yield "Answer", list(_fields(told["application/json"]["schema"], document))
+    if told := answer_schema(operation):
+        yield "Answer", list(_fields(told, document))
+
+
+def answer_schema(operation: dict[str, Any]) -> dict[str, Any] | None:
+    """What it tells when all went well, which stands first; None: nothing."""
+    told: dict[str, Any] = next(iter(operation["responses"].values())).get("content", {})
+    return told["application/json"]["schema"] if "application/json" in told else None
 
 
 def curl(operation: dict[str, Any], document: dict[str, Any], method: str, path: str) -> str:

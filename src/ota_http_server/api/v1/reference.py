@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ota_http_server.api.v1.document import document, operations
-from ota_http_server.api.v1.reading import BASE, Row, curl, schemas, tables
+from ota_http_server.api.v1.reading import BASE, Row, answer_schema, curl, schemas, tables
 
 
 def reference() -> str:
@@ -42,9 +42,8 @@ def _call(
     for title, rows in tables(operation, described):
         if title != "Answer":
             yield from ("", f"{title}:", "", *_table(rows))
-    told = operation["responses"]
-    statuses = ", ".join(f"`{status}`" for status in told)
-    schema = next(iter(told.values())).get("content", {}).get("application/json", {}).get("schema")
+    statuses = ", ".join(f"`{status}`" for status in operation["responses"])
+    schema = answer_schema(operation)
     answer = f" Answer: {_linked(schema)}." if schema else ""
     yield from ("", f"Status: {statuses}.{answer}")
     yield from ("", "```sh", curl(operation, described, method, path), "```")
