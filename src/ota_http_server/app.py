@@ -29,6 +29,8 @@ from ota_http_server.logs import logger
 from ota_http_server.operations import mark_silent, news, progress, registry
 from ota_http_server.operations.background import Background, Chore
 from ota_http_server.operations.begun_downloads import WRITE_SECONDS
+from ota_http_server.operations.guess_project import GuessProject
+from ota_http_server.operations.keep_attributes import KeepAttributes
 from ota_http_server.operations.tidy import sweep, tidy
 from ota_http_server.operations.verify_token import REFRESH_SECONDS
 from ota_http_server.ota import (
@@ -41,6 +43,7 @@ from ota_http_server.ota import (
     opened_ota,
 )
 from ota_http_server.protocols.firmware_url import FirmwareUrl
+from ota_http_server.protocols.hawkbit import Actions, Hawkbit, Operations
 from ota_http_server.settings import Settings
 from ota_http_server.storage.blobs import FREE_BYTES_MIN
 from ota_http_server.web.flash import flash_blueprint
@@ -115,7 +118,23 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     callers = Callers(grants, query_token=settings.query_token)
     prefix = firmware_prefix(settings)
     plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs)
-    return [FirmwareDoor(prefix, callers, {}, [], plain)]
+    return [FirmwareDoor(prefix, callers, {}, [], plain), _hawkbit(ota, host, callers)]
+
+
+def _hawkbit(ota: Ota, host: Host, callers: Callers) -> Hawkbit:
+    database, folders = ota.stores.database, ota.collection.folder.projects
+    operations = Operations(
+        check_in=ota.check_in,
+        report=ota.report,
+        keep_attributes=KeepAttributes(database, ota.registry),
+        guess_project=GuessProject(database, ota.registry, folders),
+        registry=ota.registry,
+        database=database,
+        actions=Actions(database, monotonic=host.monotonic),
+        blobs=ota.blobs,
+        wall=host.wall,
+    )
+    return Hawkbit(callers, operations)
 
 
 def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog) -> list[Chore]:

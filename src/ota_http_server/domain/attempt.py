@@ -96,6 +96,11 @@ class Attempt:
     def is_open(self) -> bool:
         return self.state in OPEN
 
+    @property
+    def is_canceling(self) -> bool:
+        """It was asked to give up and still can; what is installed already was faster."""
+        return self.cancel_asked and self.is_open and self.may_become(State.CANCELED)
+
     def may_become(self, state: State) -> bool:
         return state in MOVES[self.state]
 

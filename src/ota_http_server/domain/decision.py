@@ -62,7 +62,7 @@ def decide(
         return Hold(Reason.BLOCKED, "an operator blocked this device")
     if device.project != project.name:
         return Hold(Reason.WRONG_PROJECT, f"the device belongs to project {device.project}")
-    if attempt is not None and attempt.cancel_asked:
+    if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
     if attempt is not None and (going_on := _going_on(attempt, releases, at)) is not None:
         return going_on

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ota_http_server.domain.device import Device
+from ota_http_server.domain.formats.swupdate import FORMAT as SWUPDATE
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.offer import Hold, Reason
 from ota_http_server.domain.project import Project
@@ -55,18 +56,28 @@ def misfit_of(
         return hold(Reason.UNKNOWN_CHIP, f"it is for {image.chip}; the device's chip is not known")
     if image.chip is not None and chip != image.chip:
         return hold(Reason.WRONG_CHIP, f"it is for {image.chip}, the device is {chip}")
-    if (misfit := _revision_misfit(device, project, image)) is not None:
+    misfit = _revision_misfit(device, project, image) or _board_misfit(device, image)
+    if misfit is not None:
         return hold(*misfit)
-    if image.hardware and device.board is None:
-        return hold(Reason.UNKNOWN_BOARD, f"it is for {', '.join(image.hardware)}")
-    if image.hardware and device.board not in image.hardware:
-        boards = ", ".join(image.hardware)
-        return hold(Reason.WRONG_BOARD, f"it is for {boards}, the device is {device.board}")
     if device.free_bytes is not None and image.size > device.free_bytes:
         return hold(Reason.TOO_BIG, f"{image.size:,} bytes, {device.free_bytes:,} fit")
     if image.secure_version is not None and image.secure_version < (device.secure_version or 0):
         detail = f"its counter {image.secure_version} is below the device's {device.secure_version}"
         return hold(Reason.LOWER_COUNTER, detail)
+    return None
+
+
+def _board_misfit(device: Device, image: ReleaseImage) -> tuple[Reason, str] | None:
+    if not image.hardware:
+        return None
+    boards = ", ".join(image.hardware)
+    if device.board is None:
+        return Reason.UNKNOWN_BOARD, f"it is for {boards}"
+    names = {device.board}
+    if image.format == SWUPDATE:  # its bundles may name the revision alone, of whatever board
+        names.add(device.board.rpartition(" ")[2])
+    if names.isdisjoint(image.hardware):
+        return Reason.WRONG_BOARD, f"it is for {boards}, the device is {device.board}"
     return None
 
 

@@ -13,8 +13,8 @@ from ota_http_server.domain.sighting import Sighting
 from ota_http_server.domain.version import identity
 
 RESTART_SECONDS = 60
-"""A device that reported an installation may ask again before it restarts, with its old words
-(rauc-hawkbit-updater does)."""
+"""A device that reported an installation may ask again before it restarts, with its old words. A dialect whose clients
+restart later says so (`Sighting.restart_seconds`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def seen(
         return None
     # A clock that was set back must not keep a roll-back from being seen for ever.
     waited = at - attempt.installed_at
-    if 0 <= waited < RESTART_SECONDS:
+    if 0 <= waited < max(RESTART_SECONDS, sighting.restart_seconds):
         return None
     return State.ROLLED_BACK if _runs_old(attempt, sighting, new, old) else None
 

@@ -33,6 +33,8 @@ class Sighting:
     """The largest image that fits."""
     says_what_runs: bool = True
     """False where the same words come from a device that has not restarted yet."""
+    restart_seconds: int = 0
+    """So long after it reported an installation it may still run, and say, the old one."""
 
     @classmethod
     def of(

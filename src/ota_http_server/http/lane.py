@@ -39,7 +39,8 @@ class Dialect(Protocol):
     """Those that it knows; all others are refused before it sees the request."""
 
     def answer(self, request: Request) -> Reply:
-        """Translates; a Refusal is an answer too."""
+        """Translates; a Refusal is an answer too. One that wants other words for it than a problem
+        has a method `refuse`."""
 
 
 class DeviceLane:
@@ -105,7 +106,7 @@ class DeviceLane:
             self._log.answered(environ, address, reply.status)
             return reply, address
         except Refusal as refusal:
-            reply = problem(refusal)
+            reply = getattr(dialect, "refuse", problem)(refusal)
             self._log.refused(environ, address, reply.status, refusal.detail)
             return reply, address
         except Exception:  # pylint: disable=broad-exception-caught

@@ -88,6 +88,8 @@ class CheckIn:
                 detail = "it is not in the registry, and this project takes nobody in by itself"
                 return self._answer(visit, None, Hold(Reason.NOT_REGISTERED, detail), None)
             return self._written(visit, sighting, shelf, parts, opens)
+        if known.device.project != visit.project:
+            sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
         after = told(known.device, sighting, self._registry.named_by(sighting.digests), at)
         if after == known.device and self._proof(known.latest, sighting, at) is None:
