@@ -43,6 +43,13 @@ def test_a_devices_revocation_never_moves_backwards(database):
         assert tx.revocations.device_revoked_at("another") is None
 
 
+def test_a_device_that_was_revoked_under_another_spelling_of_its_mac_stays_revoked(database):
+    database.change(lambda tx: tx.revocations.revoke_device("AA-BB-CC-DD-EE-FF", at=9))
+    database.change(lambda tx: tx.revocations.revoke_device("aa:bb:cc:dd:ee:ff", at=5))
+
+    assert snapshot(database).devices == {"aa:bb:cc:dd:ee:ff": 9}
+
+
 def test_a_revoked_token_is_kept_for_the_longest_time_asked_for(database):
     database.change(lambda tx: tx.revocations.revoke_token("jti:a", at=1, until=9))
     database.change(lambda tx: tx.revocations.revoke_token("jti:a", at=2, until=4))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, select
 
+from ota_http_server.domain.identity import device_key
 from ota_http_server.storage.schema import counters, revoked_devices, revoked_tokens
 from ota_http_server.storage.upserts import insert_into
 
@@ -68,7 +69,11 @@ class Revocations:
         counter = self.counter()
         tokens = frozenset(self._connection.scalars(select(revoked_tokens.c.token)))
         rows = self._connection.execute(select(revoked_devices))
-        return Snapshot(counter, tokens, {row.device: row.at for row in rows})
+        devices: dict[str, int] = {}
+        for row in rows:
+            device = device_key(row.device)  # rows of 1.0 have a MAC as it was written
+            devices[device] = max(row.at, devices.get(device, 0))
+        return Snapshot(counter, tokens, devices)
 
     def device_revoked_at(self, device: str) -> int | None:
         return self._connection.scalar(
