@@ -21,6 +21,7 @@ COMMANDS = {
     "projects": "ota_http_server.cli.projects:projects",
     "sample": "ota_http_server.cli.sample:sample",
     "settings": "ota_http_server.cli.settings:show",
+    "simulate": "ota_http_server.cli.simulate:simulate",
     "token": "ota_http_server.cli.token:token",
     "try": "ota_http_server.cli.try_client:try_client",
 }

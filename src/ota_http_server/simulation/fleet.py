@@ -32,6 +32,7 @@ class Member:
     client: str
     """Which client it is: what the figures are told by."""
     device: Device
+    name: str = ""
     steps: int = 0
     updated: bool = False
 

@@ -11,7 +11,7 @@ from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 # In the order in which they count. Case, `-`, `_`, `.` and blanks do not.
 VERSION = ("swversion", "softwareversion", "fwversion", "firmwareversion", "appversion", "version")
 DIGESTS = ("imagesha256", "firmwaresha256", "sha256")
-BOARD = ("hwboardname", "boardname", "board", "devicetype", "compatible")
+BOARD = ("hwboardname", "boardname", "board", "devicetype", "compatible", "hardware")
 CHIP = ("chip", "soc")
 HARDWARE_REVISION = "hwrevision"
 """SWUpdate's own: with a board name it makes `gateway 1.0`, as bundles name what they fit."""
