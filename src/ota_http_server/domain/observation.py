@@ -13,8 +13,8 @@ from ota_http_server.domain.sighting import Sighting
 from ota_http_server.domain.version import identity
 
 RESTART_SECONDS = 60
-"""A device that reported an installation may ask again before it restarts, with its old words. A dialect whose clients
-restart later says so (`Sighting.restart_seconds`)."""
+"""A device that reported an installation may ask again before it restarts, with its old words. A
+dialect whose clients restart later says so (`Sighting.restart_seconds`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
