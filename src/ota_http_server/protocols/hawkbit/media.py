@@ -18,6 +18,9 @@ HAL = "application/hal+json"
 ANY = ("*/*", "application/*")
 ACCEPT_CHARACTERS_MAX = 256  # rauc's has 30
 
+_BLANKS = bytes(max(byte, 0x20) for byte in range(256))
+"""SWUpdate may put a log line with a raw tab into a JSON text, where none may stand."""
+
 DONE = Reply(200, (("Cache-Control", "no-store"),))
 CREATED = Reply(201, DONE.headers)
 
@@ -43,7 +46,7 @@ def body_object(request: Request) -> dict[str, Any]:
         said = JSON
     body = request.read_body(BODY_BYTES_MAX)
     if len(body) <= BODY_BYTES_MAX:
-        body = body.decode("utf-8", "replace").encode()
+        body = body.translate(_BLANKS).decode("utf-8", "replace").encode()
     return json_object(said, body)
 
 
