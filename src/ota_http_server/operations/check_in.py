@@ -9,6 +9,7 @@ under the lock, on the rows.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.decision import decide
@@ -18,9 +19,10 @@ from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import proven, seen, told
 from ota_http_server.domain.offer import Decision, Hold, Offer, Reason
-from ota_http_server.domain.project import Registering
-from ota_http_server.domain.release import FLASHED_WHOLE
+from ota_http_server.domain.project import Project, Registering
+from ota_http_server.domain.release import FLASHED_WHOLE, Release
 from ota_http_server.domain.release import State as ReleaseState
+from ota_http_server.domain.self_comparing import for_self_comparing
 from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.catalog import Catalog, Shelf
 from ota_http_server.operations.download import NO_SUCH_PROJECT
@@ -40,6 +42,25 @@ class Visit:
     device: str
     project: str
     address: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manner:
+    """How this client asks: `CheckIn.__call__` has the words."""
+
+    parts: Sequence[Kind]
+    opens: bool
+    opens_for: str | None
+    compares: bool
+
+    def opens_with(self, decision: Decision) -> TypeGuard[Offer]:
+        """Whether an attempt is to be opened that is not there yet."""
+        if isinstance(decision, Hold) or decision.attempt is not None:
+            return False
+        return self.opens and self.opens_for in (None, decision.image.sha256)
+
+    def project(self, project: Project, releases: Sequence[Release]) -> Project:
+        return for_self_comparing(project, releases) if self.compares else project
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +100,20 @@ class CheckIn:
         *,
         parts: Sequence[Kind] = FLASHED_WHOLE,
         opens: bool = True,
+        opens_for: str | None = None,
+        compares: bool = False,
     ) -> Answer:
-        """`opens=False` only looks: an offer then opens no attempt."""
+        """`opens=False` only looks: an offer then opens no attempt; with `opens_for` none but that
+        of the image with this SHA-256 does. `compares`: the client compares versions by itself.
+        """
+        manner = _Manner(parts=parts, opens=opens, opens_for=opens_for, compares=compares)
         shelf = self._catalog.of(visit.project)
         known = self._registry.find(visit.device)
         if known is None:
             if not may_come_in(shelf):
                 detail = "it is not in the registry, and this project takes nobody in by itself"
                 return self._answer(visit, None, Hold(Reason.NOT_REGISTERED, detail), None)
-            return self._written(visit, sighting, shelf, parts, opens)
+            return self._written(visit, sighting, shelf, manner)
         if known.device.project != visit.project:
             sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
@@ -95,17 +121,17 @@ class CheckIn:
         if after == known.device and self._proof(known.latest, sighting, at) is None:
             decision = decide(
                 after,
-                shelf.project,
+                manner.project(shelf.project, shelf.releases),
                 shelf.releases,
                 known.open_attempt,
                 known.history,
                 at=at,
                 parts=parts,
             )
-            if isinstance(decision, Hold) or decision.attempt is not None or not opens:
+            if not manner.opens_with(decision):
                 self._registry.saw(visit.device, visit.address)
                 return self._answer(visit, after, decision, known.open_attempt)
-        return self._written(visit, sighting, shelf, parts, opens)
+        return self._written(visit, sighting, shelf, manner)
 
     def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
         if latest is None or not (sighting.version or sighting.digests):
@@ -114,29 +140,23 @@ class CheckIn:
         before = self._registry.named_by(frozenset(filter(None, (latest.from_sha256,))))
         return None if new is None else seen(latest, sighting, new, before, at)
 
-    def _written(
-        self,
-        visit: Visit,
-        sighting: Sighting,
-        shelf: Shelf,
-        parts: Sequence[Kind],
-        opens: bool,
-    ) -> Answer:
+    def _written(self, visit: Visit, sighting: Sighting, shelf: Shelf, manner: _Manner) -> Answer:
         def written(tx: Writing) -> tuple[Device, Decision, Attempt | None]:
             tx.devices.lock(visit.device)
             known = read(tx, visit.device) or self._registered(tx, visit)
             device, latest = _observed(tx, known, sighting)
             running = latest if latest is not None and latest.is_open else None
+            releases = tx.releases.of_project(visit.project, (ReleaseState.PUBLISHED,))
             decision = decide(
                 device,
-                shelf.project,
-                tx.releases.of_project(visit.project, (ReleaseState.PUBLISHED,)),
+                manner.project(shelf.project, releases),
+                releases,
                 running,
                 tx.attempts.history(visit.device),
                 at=tx.second,
-                parts=parts,
+                parts=manner.parts,
             )
-            if opens and isinstance(decision, Offer) and decision.attempt is None:
+            if manner.opens_with(decision):
                 if running is not None:
                     move(tx, running, State.SUPERSEDED)
                 running = tx.attempts.open(_attempt(device, decision, tx.second))
