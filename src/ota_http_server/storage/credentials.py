@@ -1,9 +1,10 @@
 """Rows about opaque credentials, of devices and of gateways: their digests only."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from ota_http_server.storage.counters import Counters
 from ota_http_server.storage.revocations import COUNTER
@@ -70,6 +71,31 @@ class Credentials:
     def revoke_all_of(self, project: str, device: str, at: int) -> bool:
         mine = (credentials.c.project == project) & (credentials.c.device == device)
         return self._revoke(mine, at)
+
+    def starting(self, prefix: str, limit: int) -> list[Credential]:
+        """Those whose digest begins so."""
+        query = select(credentials).where(credentials.c.digest.startswith(prefix, autoescape=True))
+        return [_credential(row) for row in self._connection.execute(query.limit(limit))]
+
+    def of_device(self, device: str) -> list[Credential]:
+        """All that a device was given, for whichever project, the latest first."""
+        query = select(credentials).where(credentials.c.device == device)
+        rows = self._connection.execute(
+            query.order_by(credentials.c.created_at.desc(), credentials.c.digest)
+        )
+        return [_credential(row) for row in rows]
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Drops rows; whatever they were for opens nothing any more."""
+        self._connection.execute(delete(credentials).where(credentials.c.digest.in_(list(digests))))
+        Counters(self._connection).move(COUNTER)
+
+    def move_device(self, device: str, project: str) -> None:
+        """What the device has opens its new project from now on, and the old one no more."""
+        self._connection.execute(
+            update(credentials).where(credentials.c.device == device).values(project=project)
+        )
+        Counters(self._connection).move(COUNTER)
 
     def _revoke(self, which: object, at: int) -> bool:
         changed = self._connection.execute(

@@ -183,6 +183,7 @@ device_keys = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("decided_at", BigInteger),
     Column("decided_by", String(64)),
+    Index("ix_device_keys_device", "device"),
     Index("ix_device_keys_project_state", "project", "state"),
 )
 

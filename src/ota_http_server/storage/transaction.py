@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 
 from ota_http_server.storage.api_keys import ApiKeys
 from ota_http_server.storage.attempts import Attempts
+from ota_http_server.storage.claims import Claims
 from ota_http_server.storage.counters import Counters
 from ota_http_server.storage.credentials import Credentials
+from ota_http_server.storage.device_keys import DeviceKeys
 from ota_http_server.storage.devices import Devices
 from ota_http_server.storage.downloads import Downloads
 from ota_http_server.storage.events import Event, Events
@@ -89,6 +91,14 @@ class Reading:
     @cached_property
     def credentials(self) -> Credentials:
         return Credentials(self.connection)
+
+    @cached_property
+    def claims(self) -> Claims:
+        return Claims(self.connection)
+
+    @cached_property
+    def device_keys(self) -> DeviceKeys:
+        return DeviceKeys(self.connection)
 
     @cached_property
     def api_keys(self) -> ApiKeys:

@@ -20,6 +20,7 @@ class Turn(IntEnum):
     CHANGING_RELEASES = 0x07A_0005
     OPENING_ATTEMPTS = 0x07A_0006
     GIVING_KEYS = 0x07A_0010
+    MOVING_DEVICE_KEYS = 0x07A_0011
 
 
 def take_turn(connection: Connection, turn: Turn) -> None:

@@ -241,4 +241,5 @@ def who_may_come_in() -> None:
         sa.Column("decided_by", sa.String(length=64)),
         sa.PrimaryKeyConstraint("fingerprint", name="pk_device_keys"),
     )
+    op.create_index("ix_device_keys_device", "device_keys", ["device"])
     op.create_index("ix_device_keys_project_state", "device_keys", ["project", "state"])
