@@ -47,6 +47,7 @@ class Shown:
     device: str
     """"" where nobody knows which it is."""
     chip: str | None
+    board: str | None
     decision: Decision
     release: Release | None
     """The one that is offered, or runs already and is the right one."""
@@ -86,6 +87,19 @@ class Present:
         if shown.chip is not None or device is None or not chips:
             return [shown]
         return [self._as_if(asking, shelf, replace(device, chip=chip)) for chip in chips]
+
+    def by_board(self, asking: Asking) -> list[Shown]:
+        """The same; one for each board that images name, where the board's own is not known."""
+        shelf = self._shelf(asking)
+        shown, device = self._asked(asking, shelf)
+        if device is None or not is_unknown(shown.decision):
+            return [shown]
+        images = (image for release in shelf.releases for image in release.images)
+        boards = dict.fromkeys((i.chip, board) for i in images for board in i.hardware)
+        return [
+            self._as_if(asking, shelf, replace(device, chip=chip or device.chip, board=board))
+            for chip, board in boards
+        ] or [shown]
 
     def to_people(self, asking: Asking) -> list[Shown]:
         """What a person may put on a board of each chip; no device checks in by that.
@@ -137,6 +151,12 @@ class Present:
         return _shown(asking, shelf, board, decision)
 
 
+def is_unknown(decision: Decision) -> bool:
+    """Nothing is shown because nobody knows which board it is."""
+    unknown = (Reason.UNKNOWN_CHIP, Reason.UNKNOWN_BOARD)
+    return not isinstance(decision, Offer) and decision.reason in unknown
+
+
 def _shown(asking: Asking, shelf: Shelf, device: Device, decision: Decision) -> Shown:
     chip = device.chip or for_self_comparing(shelf.project, shelf.releases).chip
     said = asking.sighting.version
@@ -150,6 +170,7 @@ def _shown(asking: Asking, shelf: Shelf, device: Device, decision: Decision) -> 
     return Shown(
         device=device.id,
         chip=chip,
+        board=device.board,
         decision=decision,
         release=release,
         image=image,
