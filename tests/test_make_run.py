@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 LAST_LINE = "echo the same"
 CI_PROGRAMS = (
     *("apache2", "nginx", "wrk", "openssl", "cpio", "curl", "make", "apt-get", "sudo"),
-    *("chromium", "chromedriver"),
+    *("chromium", "chromedriver", "swupdate"),
 )
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="make and sh are for POSIX systems")

@@ -1,9 +1,11 @@
 """Makes minimal bundles for SWUpdate: for a first try with the real client, and for tests.
 
-A bundle has a description, unsigned, and one file that is copied to where the description says.
+A bundle has a description and one file that is copied to where the description says. Builds that
+insist on a signature (Debian's does) want one of the description as its second member.
 """
 
 import re
+from collections.abc import Callable
 from hashlib import sha256, shake_128
 
 from ota_http_server.domain.errors import Invalid
@@ -24,8 +26,12 @@ def swupdate_bundle(
     path: str = "/tmp/ota-sample.bin",  # noqa: S108 - on the device
     payload_bytes: int = 64 * 1024,
     seed: int = 0,
+    sign: Callable[[bytes], bytes] | None = None,
 ) -> bytes:
-    """A bundle that copies `payload_bytes` to `path`; same arguments, same bytes."""
+    """A bundle that copies `payload_bytes` to `path`; same arguments, same bytes.
+
+    `sign` makes the signature of the description: CMS in DER, as `openssl cms` does.
+    """
     if not all(_WORD.fullmatch(word) for word in (version, *hardware)) or not hardware:
         raise Invalid("version and hardware must be of A-Z a-z 0-9 . _ + ~ -")
     if not _PATH.fullmatch(path):
@@ -34,7 +40,8 @@ def swupdate_bundle(
         raise Invalid(f"payload_bytes must be 1 to {PAYLOAD_BYTES_MAX}")
     payload = shake_128(f"payload {seed}".encode()).digest(payload_bytes)
     description = _description(version, hardware, path, sha256(payload).hexdigest())
-    return cpio_archive({"sw-description": description, PAYLOAD_NAME: payload})
+    signature = {} if sign is None else {"sw-description.sig": sign(description)}
+    return cpio_archive({"sw-description": description, **signature, PAYLOAD_NAME: payload})
 
 
 def cpio_archive(files: dict[str, bytes]) -> bytes:

@@ -11,10 +11,10 @@ from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 # In the order in which they count. Case, `-`, `_`, `.` and blanks do not.
 VERSION = ("swversion", "softwareversion", "fwversion", "firmwareversion", "appversion", "version")
 DIGESTS = ("imagesha256", "firmwaresha256", "sha256")
-BOARD = ("hwboardname", "boardname", "board", "devicetype", "compatible", "hardware")
+BOARD_NAME, BOARD_REVISION = "hwboardname", "hwrevision"
+"""SWUpdate's own: together they make `gateway 1.0`, as bundles name what they fit."""
+BOARD = (BOARD_NAME, "boardname", "board", "devicetype", "compatible", BOARD_REVISION, "hardware")
 CHIP = ("chip", "soc")
-HARDWARE_REVISION = "hwrevision"
-"""SWUpdate's own: with a board name it makes `gateway 1.0`, as bundles name what they fit."""
 
 RAUC = "rauc-hawkbit"
 RAUC_RESTART_SECONDS = 3_600
@@ -46,10 +46,9 @@ def _understood(**facts: Any) -> Sighting:
 
 
 def _board(words: Mapping[str, str]) -> str | None:
-    name, revision = words.get("hwboardname"), words.get(HARDWARE_REVISION)
-    if name and revision:
-        return f"{name} {revision}"
-    return _first(words, BOARD) or revision
+    if BOARD_NAME in words and BOARD_REVISION in words:
+        return f"{words[BOARD_NAME]} {words[BOARD_REVISION]}"
+    return _first(words, BOARD)
 
 
 def _first(words: Mapping[str, str], names: Iterable[str]) -> str | None:
