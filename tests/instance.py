@@ -69,6 +69,7 @@ class Instance:
         self.ota = self.app.extensions["ota"]
         # pylint: disable-next=protected-access  # nothing is on its way: no chore runs by itself
         self.ota.begun._pause = lambda _seconds: None
+        self.ota.catalog.follows_at_once = True
         self.client = self.app.test_client()
 
     def __enter__(self) -> Self:

@@ -16,21 +16,28 @@ from ota_http_server.api.v1.blueprint import api_blueprint
 from ota_http_server.api.v1.door import Door
 from ota_http_server.domain.errors import DiskFull, Refusal, Unavailable
 from ota_http_server.http.callers import Callers
+from ota_http_server.http.device_api import DeviceApi
 from ota_http_server.http.exchange import REASONS, Reply
-from ota_http_server.http.firmware_door import FirmwareDoor
+from ota_http_server.http.firmware_door import FirmwareDialect, FirmwareDoor
 from ota_http_server.http.grants import Grants
 from ota_http_server.http.lane import DeviceLane, Dialect
+from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.operators import Operators
 from ota_http_server.http.problems import CODES, body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
 from ota_http_server.logs import logger
-from ota_http_server.operations import mark_silent, news, progress, registry
+from ota_http_server.operations import catalog, mark_silent, news, progress, registry
 from ota_http_server.operations.background import Background, Chore
 from ota_http_server.operations.begun_downloads import WRITE_SECONDS
+from ota_http_server.operations.choose_filesystem import ChooseFilesystem
 from ota_http_server.operations.guess_project import GuessProject
+from ota_http_server.operations.judge_file import JudgeFile
 from ota_http_server.operations.keep_attributes import KeepAttributes
+from ota_http_server.operations.newest_image import NewestImage
+from ota_http_server.operations.present import Present
+from ota_http_server.operations.take_up import TakeUp
 from ota_http_server.operations.tidy import sweep, tidy
 from ota_http_server.operations.verify_token import REFRESH_SECONDS
 from ota_http_server.ota import (
@@ -42,8 +49,15 @@ from ota_http_server.ota import (
     open_stores,
     opened_ota,
 )
+from ota_http_server.protocols.arduino import Arduino
+from ota_http_server.protocols.esp32fota import Esp32Fota
+from ota_http_server.protocols.esphome import EspHome
 from ota_http_server.protocols.firmware_url import FirmwareUrl
 from ota_http_server.protocols.hawkbit import Actions, Hawkbit, Operations
+from ota_http_server.protocols.json_check import JsonCheck
+from ota_http_server.protocols.latest_image import LatestImage
+from ota_http_server.protocols.micropython import MicroPython
+from ota_http_server.protocols.ota_pull import OtaPull
 from ota_http_server.settings import Settings
 from ota_http_server.storage.blobs import FREE_BYTES_MIN
 from ota_http_server.web.flash import flash_blueprint
@@ -60,6 +74,7 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
     """The application: complete, and started by its first request."""
     host = host or Host()
     ota = open_ota(settings, host)
+    ota.catalog.follows_at_once = False  # a chore does it, and no poll waits for a lock
     proxies = Proxies(settings.trusted_proxies, settings.public_url)
     operators = Operators(ota.gate, ota.key_verifier, proxies, takes_secret=settings.shared_secret)
     admin = AdminDoor(operators, ota.mint, ota.revoke, settings.jwt_expiry, settings.jwt_expiry_max)
@@ -117,8 +132,37 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
         grants = Grants(ota.credentials, wall=host.wall, monotonic=host.monotonic)
     callers = Callers(grants, query_token=settings.query_token)
     prefix = firmware_prefix(settings)
-    plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs)
-    return [FirmwareDoor(prefix, callers, {}, [], plain), _hawkbit(ota, host, callers)]
+    take_up = TakeUp(ota.registry, ota.check_in)
+    plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs, take_up)
+    links = ManifestLinks(prefix, ota.opaque, host.wall)
+    newest = NewestImage(ota.stores.database, ota.catalog, ota.registry, ota.begun)
+    lies_there = ota.collection.lies_there
+    latest = LatestImage(newest, links, ota.blobs, plain, lies_there)
+    named: dict[str, FirmwareDialect] = dict.fromkeys(latest.names, latest)
+    named |= _manifests(ota, links)
+    arduino = Arduino(
+        ota.check_in,
+        JudgeFile(ota.catalog, ota.download, ota.registry),
+        ChooseFilesystem(ota.catalog),
+        ota.blobs,
+        lies_there,
+    )
+    json_check = JsonCheck(callers, ota.check_in, ota.report, links)
+    return [
+        FirmwareDoor(prefix, callers, named, [arduino], plain),
+        DeviceApi([json_check]),
+        _hawkbit(ota, host, callers),
+    ]
+
+
+def _manifests(ota: Ota, links: ManifestLinks) -> dict[str, FirmwareDialect]:
+    present = Present(ota.catalog, ota.registry, ota.check_in, ota.stores.database.clock)
+    return {
+        "manifest.json": EspHome(present, links),
+        "esp32fota.json": Esp32Fota(present, links),
+        "otapull.json": OtaPull(present, links),
+        "micropython.json": MicroPython(present, links),
+    }
 
 
 def _hawkbit(ota: Ota, host: Host, callers: Callers) -> Hawkbit:
@@ -143,6 +187,7 @@ def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog)
     silent = mark_silent.MarkSilent(database, ota.registry, settings.silent_seconds)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
+        Chore("releasing", catalog.FOLLOW_SECONDS, ota.catalog.follow_noted),
         Chore("writing progress", progress.WRITE_SECONDS, ota.progress.write),
         Chore("writing visits", registry.WRITE_SECONDS, ota.registry.write),
         Chore("refreshing news", news.REFRESH_SECONDS, ota.news.refresh),

@@ -7,8 +7,10 @@ publish or withdraw is known within a second.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ota_http_server.domain.errors import Refusal
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, ReleaseImage, State
+from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.news import News
 from ota_http_server.operations.release_folder import ReleaseFolder
@@ -16,6 +18,9 @@ from ota_http_server.security.credentials import DIGEST_CHARACTERS
 from ota_http_server.storage.counters import CATALOG
 from ota_http_server.storage.database import Database
 
+LOG = logger("release")
+
+FOLLOW_SECONDS = 0.2  # how often the folders of projects that were asked for are looked at
 SHELVES_MAX = 1_000  # projects in memory
 OTHERS_MAX = 4_096  # images of releases that are published no more, of which downloads may go on
 
@@ -45,6 +50,10 @@ class Catalog:
         self._news = news
         self._folder = folder
         self._shelves: Bounded[str, tuple[int, Shelf]] = Bounded(SHELVES_MAX)
+        self.follows_at_once = True
+        """Where no chore does it: a change of the folder is then taken up by whoever asks."""
+        self._noted: set[str] = set()
+        self._waits: Bounded[str, str] = Bounded(SHELVES_MAX)
         self._others: Bounded[tuple[str, str, str], ReleaseImage] = Bounded(OTHERS_MAX)
 
     def of(self, project: str) -> Shelf:
@@ -52,7 +61,9 @@ class Catalog:
 
         Raises `Unavailable` where neither memory nor the database knows it.
         """
-        if self._folder.follow(project):
+        if not self.follows_at_once:
+            self._note(project)
+        elif self._follow(project):
             self._news.refresh()
         count = self._news.of(CATALOG)
         known = self._shelves.get(project)
@@ -61,6 +72,13 @@ class Catalog:
         shelf = self._loaded(project)
         self._shelves.put(project, (count, shelf))
         return shelf
+
+    def follow_noted(self) -> None:
+        """The chore: takes up what changed in the folders of the projects that were asked for."""
+        noted, self._noted = self._noted, set()
+        changed = [self._follow(project) for project in sorted(noted)]
+        if any(changed):
+            self._news.refresh()
 
     def image(self, project: str, digest_start: str, name: str) -> ReleaseImage | None:
         """The image that an immutable URL names, of a withdrawn release too."""
@@ -75,6 +93,22 @@ class Catalog:
             if found is not None:
                 self._others.put(key, found)
         return found
+
+    def _note(self, project: str) -> None:
+        if len(self._noted) < SHELVES_MAX:
+            self._noted.add(project)
+
+    def _follow(self, project: str) -> bool:
+        """Whether anything changed. What cannot be written now is released later."""
+        try:
+            changed = self._folder.follow(project)
+        except Refusal as refusal:
+            if self._waits.get(project) != refusal.detail:
+                self._waits.put(project, refusal.detail)
+                LOG.warning("releases of %s wait: %s", project, refusal.detail)
+            return False
+        self._waits.forget(project)
+        return changed
 
     def _loaded(self, project: str) -> Shelf:
         with self._database.reading() as rows:
