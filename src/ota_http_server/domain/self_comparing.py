@@ -17,9 +17,8 @@ def for_self_comparing(project: Project, releases: Sequence[Release]) -> Project
 
     Its chip is the project's; where nobody said that one, the only chip that there are images for.
     """
-    chip = project.chip
-    if chip is None and len(found := set(chips_of(releases))) == 1:
-        (chip,) = found
+    chips = chips_of(releases)
+    chip = project.chip or (chips[0] if len(chips) == 1 else None)
     return replace(project, unknown_version=UnknownVersion.OFFER, chip=chip)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from ota_http_server.domain.errors import Invalid
-from ota_http_server.domain.identity import Identity
+from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.http.exchange import Request
 
@@ -52,6 +52,17 @@ class Said:
         )
 
 
-def claims_device(caller: Identity) -> bool:
-    """Whether the caller may say which device it is: it speaks for all, or tokens are off."""
-    return caller.is_gateway or caller.project is None
+def device_of(caller: Identity, request: Request) -> str:
+    """Which device calls: the credential's, or as it says (`?device=`) where it may; "" if unknown.
+
+    It may who speaks for all devices of a project, and anybody while tokens are off.
+    """
+    if caller.subject:
+        return device_key(caller.subject)
+    if not request.query or not (caller.is_gateway or caller.project is None):
+        return ""
+    try:
+        claimed = Said.of(request).get("device")
+        return device_key(claimed) if claimed else ""
+    except Invalid:
+        return ""  # nobody's download is a download too

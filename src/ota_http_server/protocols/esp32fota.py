@@ -28,6 +28,8 @@ TYPE_CHARACTERS_MAX = 64
 NUMBERS_MAX = 3
 TLS_PORTS = (443, 4433)
 
+_NUMBERS = re.compile(r"\Av?[0-9]+(?:\.[0-9]+)*")
+_NO_SEMANTIC_CHARACTER = re.compile(r"[^0-9A-Za-z.+-]")
 _MAC_NUMBER = re.compile(r"[0-9]{1,15}")  # six bytes have that many digits
 
 Entry = dict[str, object]
@@ -60,8 +62,8 @@ def semantic(version: str) -> str | None:
     if not key.orders or len(key.fields) > NUMBERS_MAX:
         return None
     numbers = ".".join(map(str, (*key.fields, 0, 0, 0)[:NUMBERS_MAX]))
-    behind = re.search(r"[-+].*", version)
-    return numbers + re.sub(r"[^0-9A-Za-z.+-]", "", behind[0] if behind else "")
+    behind = _NO_SEMANTIC_CHARACTER.sub("", _NUMBERS.sub("", version, count=1))
+    return numbers + (f"-{behind.lstrip('.')}" if behind[:1] not in ("", "-", "+") else behind)
 
 
 def _mac(number: str | None) -> str | None:
