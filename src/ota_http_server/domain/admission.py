@@ -87,8 +87,12 @@ def _chip(candidate: Candidate, project: Project) -> Objected | None:
     declared = candidate.chip or project.chip
     if its is None or declared is None or its == declared:
         return None
-    whose = "was declared" if candidate.chip else f"project {project.name} declares"
-    detail = f"{candidate.name} was built for {its}, and {whose} {declared}: build it for that chip"
+    said = (
+        f"{declared} was declared"
+        if candidate.chip
+        else f"project {project.name} declares {declared}"
+    )
+    detail = f"{candidate.name} was built for {its}, and {said}: build it for that chip"
     return Objected(Objection.WRONG_CHIP, detail)
 
 

@@ -1,0 +1,297 @@
+"""Publishing: a draft is made, gets its images, and becomes a release that never changes again.
+
+Bytes first, row second. What stands against an image is found when it comes, and once more when
+the release is published, because another one may have been published in between.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ota_http_server.domain.admission import Candidate, Published, objections
+from ota_http_server.domain.errors import Conflict, Invalid, NotFound, Unfit
+from ota_http_server.domain.identity import project_name
+from ota_http_server.domain.operator import Operator, Role
+from ota_http_server.domain.release import (
+    IMAGES_MAX,
+    Origin,
+    Release,
+    ReleaseImage,
+    State,
+    release_version,
+)
+from ota_http_server.operations.news import News
+from ota_http_server.operations.receive_image import ReceiveImage, part_in_release
+from ota_http_server.operations.release_wish import ReleaseWish, Upload, reason
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.images import Image
+from ota_http_server.storage.transaction import Writing
+
+
+class PublishRelease:
+    """The operation; one for each process."""
+
+    def __init__(self, database: Database, receive: ReceiveImage, news: News) -> None:
+        self._database = database
+        self._receive = receive
+        self._news = news
+
+    def draft(self, operator: Operator, wish: ReleaseWish) -> Release:
+        """The draft of this version, made or changed; a published one must be as it is wished."""
+        operator.must(Role.PUBLISHER, wish.project)
+
+        def drafted(tx: Writing) -> Release:
+            tx.releases.take_turn()
+            known = tx.releases.get(wish.project, wish.version)
+            if known is None:
+                return _made(tx, operator, wish)
+            wished = _as_wished(known, wish)
+            if wished == known:
+                return known
+            if known.state is not State.DRAFT:
+                raise Conflict(
+                    f"{wish.project} {known.version} is {known.state} and stays as it is"
+                )
+            return _changed(tx, wished)
+
+        return self._done(self._database.change(drafted))
+
+    def add_image(
+        self,
+        operator: Operator,
+        project: str,
+        version: str | None,
+        upload: Upload,
+        *,
+        force: str | None = None,
+    ) -> Release:
+        """The draft with this image in it; without a version, the one that the image carries.
+
+        `force` is the reason why what stands against it is overruled. The same bytes under the
+        same name again are fine; other bytes are a `Conflict`.
+        """
+        operator.must(Role.PUBLISHER, project_name(project))
+        overruled = None if force is None else reason(force)
+        with self._receive.receiving(upload) as (image, keep):
+            wanted = version or image.version
+            if wanted is None:
+                raise Unfit(f"{upload.name} carries no version: say which one it is")
+            wish = ReleaseWish.of(project, wanted)
+            part = part_in_release(upload, image)
+            keep()
+
+            def added(tx: Writing) -> Release:
+                tx.releases.take_turn()
+                release = tx.releases.get(wish.project, wish.version) or _made(tx, operator, wish)
+                its = next((i for i in release.images if i.name == upload.name), None)
+                if its is not None:
+                    if its.sha256 == image.sha256:
+                        return release
+                    raise Conflict(
+                        f"{release.version} has other bytes as {upload.name}: they never change;"
+                        " raise the version, or remove the draft"
+                    )
+                if release.state is not State.DRAFT:
+                    raise Conflict(f"{release.version} is {release.state} and gets no more images")
+                if len(release.images) >= IMAGES_MAX:
+                    raise Invalid(f"a release has at most {IMAGES_MAX} images")
+                candidate = Candidate(
+                    name=upload.name,
+                    facts=image,
+                    version=release.version,
+                    part=part,
+                    chip=upload.chip,
+                    version_is_declared=version is not None,
+                )
+                _admit(tx, candidate, wish.project, overruled)
+                tx.images.add(image, tx.second)
+                new = ReleaseImage(
+                    name=upload.name,
+                    sha256=image.sha256,
+                    size=image.size,
+                    part=part,
+                    chip=upload.chip,
+                    hardware=upload.hardware,
+                    modified_at=tx.second,
+                )
+                tx.releases.add_image(release.number, new, tx.second)
+                return _changed(tx, replace(release, forced=overruled or release.forced))
+
+            return self._done(self._database.change(added))
+
+    def publish(
+        self, operator: Operator, project: str, version: str, *, force: str | None = None
+    ) -> Release:
+        """The release, published; one that is already stays as it is."""
+        operator.must(Role.PUBLISHER, project_name(project))
+        overruled = None if force is None else reason(force)
+
+        def published(tx: Writing) -> Release:
+            tx.releases.take_turn()
+            release = _found(tx, project, version)
+            if release.state is State.PUBLISHED:
+                return release
+            if release.state is State.WITHDRAWN:
+                raise Conflict(f"{release.version} was withdrawn: restore it if it is good")
+            if not release.images:
+                raise Unfit(f"{release.version} has no image yet")
+            for image in release.images:
+                _admit(tx, _candidate(tx, release, image), project, overruled or release.forced)
+            _end_names(tx, release)
+            release = replace(
+                release,
+                state=State.PUBLISHED,
+                published_at=tx.second,
+                forced=overruled or release.forced,
+            )
+            _note(tx, operator, "publish_release", release, release.forced)
+            return _changed(tx, release)
+
+        return self._done(self._database.change(published))
+
+    def withdraw(self, operator: Operator, project: str, version: str, why: str) -> Release:
+        """The release, offered no more; whoever has begun to fetch it may finish."""
+        operator.must(Role.OPERATOR, project_name(project))
+        because = reason(why)
+
+        def withdrawn(tx: Writing) -> Release:
+            tx.releases.take_turn()
+            release = _found(tx, project, version)
+            if release.state is State.WITHDRAWN:
+                return release
+            if release.state is State.DRAFT:
+                raise Conflict(f"{release.version} is a draft: remove it, nobody was offered it")
+            release = replace(
+                release,
+                state=State.WITHDRAWN,
+                withdrawn_at=tx.second,
+                withdrawn_by=operator.name,
+            )
+            _note(tx, operator, "withdraw_release", release, because)
+            return _changed(tx, release)
+
+        return self._done(self._database.change(withdrawn))
+
+    def restore(self, operator: Operator, project: str, version: str, why: str) -> Release:
+        """A withdrawn release, published again as it was."""
+        operator.must(Role.OPERATOR, project_name(project))
+        because = reason(why)
+
+        def restored(tx: Writing) -> Release:
+            tx.releases.take_turn()
+            release = _found(tx, project, version)
+            if release.state is State.PUBLISHED:
+                return release
+            if release.state is State.DRAFT:
+                raise Conflict(f"{release.version} is a draft: publish it")
+            release = replace(release, state=State.PUBLISHED, withdrawn_at=None, withdrawn_by=None)
+            _note(tx, operator, "publish_release", release, because)
+            return _changed(tx, release)
+
+        return self._done(self._database.change(restored))
+
+    def remove_draft(self, operator: Operator, project: str, version: str) -> None:
+        """Forgets a draft; what was ever published is a `Conflict`."""
+        operator.must(Role.PUBLISHER, project_name(project))
+
+        def removed(tx: Writing) -> None:
+            tx.releases.take_turn()
+            release = _found(tx, project, version)
+            if release.state is not State.DRAFT:
+                raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
+            tx.releases.remove(release.number)
+            _note(tx, operator, "remove_draft", release, None)
+
+        self._database.change(removed)
+        self._news.refresh()
+
+    def _done(self, release: Release) -> Release:
+        self._news.refresh()
+        return release
+
+
+def _made(tx: Writing, operator: Operator, wish: ReleaseWish) -> Release:
+    release = tx.releases.add(
+        Release(
+            number=0,
+            project=wish.project,
+            version=wish.version,
+            state=State.DRAFT,
+            origin=Origin.API,
+            channel=wish.first_channel,
+            notes=wish.notes or "",
+            min_from=wish.min_from,
+            security=bool(wish.security),
+            created_at=tx.second,
+        )
+    )
+    _note(tx, operator, "create_draft", release, None)
+    return release
+
+
+def _as_wished(release: Release, wish: ReleaseWish) -> Release:
+    return replace(
+        release,
+        channel=wish.channel or release.channel,
+        notes=release.notes if wish.notes is None else wish.notes,
+        min_from=release.min_from if wish.min_from is None else wish.min_from,
+        security=release.security if wish.security is None else wish.security,
+    )
+
+
+def _changed(tx: Writing, release: Release) -> Release:
+    tx.releases.change(replace(release, edition=release.edition + 1))
+    after = tx.releases.by_number(release.number)
+    assert after is not None
+    return after
+
+
+def _found(tx: Writing, project: str, version: str) -> Release:
+    release = tx.releases.get(project, release_version(version))
+    if release is None:
+        raise NotFound(f"{project} has no release {version}")
+    return release
+
+
+def _candidate(tx: Writing, release: Release, image: ReleaseImage) -> Candidate:
+    facts = tx.images.get(image.sha256)
+    assert facts is not None  # a foreign key says so
+    return Candidate(image.name, facts, release.version, image.part, image.chip)
+
+
+def _admit(tx: Writing, candidate: Candidate, project: str, overruled: str | None) -> None:
+    """`Unfit` with the first thing that stands against it, unless that is overruled."""
+    found = objections(candidate, tx.projects.get(project), _published(tx, project))
+    if found and overruled is None:
+        raise Unfit(f"{found[0].detail}. To publish it nevertheless, say why (force)")
+
+
+def _published(tx: Writing, project: str) -> Published:
+    releases: Sequence[Release] = tx.releases.of_project(project, (State.PUBLISHED,))
+    rows: dict[str, Image | None] = {}
+    return [
+        (release, row)
+        for release in releases
+        for image in release.images
+        if (row := rows.setdefault(image.sha256, tx.images.get(image.sha256))) is not None
+    ]
+
+
+def _end_names(tx: Writing, release: Release) -> None:
+    """Names that an older release's image held hold this one's now: begun downloads go on."""
+    for older in tx.releases.of_project(release.project, (State.PUBLISHED,)):
+        for image in older.images:
+            if any(i.name == image.name and i.sha256 != image.sha256 for i in release.images):
+                tx.downloads.end(release.project, image.name, image.sha256, tx.second * 1000)
+
+
+def _note(
+    tx: Writing, operator: Operator, word: str, release: Release, because: str | None
+) -> None:
+    tx.events.add(
+        word,
+        IP=operator.address,
+        project=release.project,
+        release=release.version,
+        reason=because,
+        actor=operator.name,
+    )
