@@ -23,11 +23,16 @@ class FirmwareDialect(Protocol):
         """Translates; the caller was identified, and may not be allowed to see the project."""
 
 
-class BoardDialect(FirmwareDialect, Protocol):
+class BoardDialect(Protocol):
     """One that is told by what the client says of itself, whatever it asks for."""
 
     def recognises(self, request: Request) -> bool:
         """On the hot path: a few look-ups of headers."""
+
+    def answer(
+        self, request: Request, caller: Identity, place: Place, otherwise: FirmwareDialect
+    ) -> Reply:
+        """The same; `otherwise` answers whoever is no board."""
 
 
 class FirmwareDoor:
@@ -58,10 +63,10 @@ class FirmwareDoor:
             raise NotFound(NO_SUCH_PROJECT)
         if caller.sha256_start is not None and caller.sha256_start != place.digest_start:
             raise NotFound(NO_SUCH_PROJECT)  # a ticket opens its own image
-        if place.digest_start is None:
-            for board in self._boards:
-                if board.recognises(request):
-                    return board.answer(request, caller, place)
-            if (dialect := self._named.get(place.name)) is not None:
-                return dialect.answer(request, caller, place)
-        return self._otherwise.answer(request, caller, place)
+        if place.digest_start is not None:
+            return self._otherwise.answer(request, caller, place)
+        dialect = self._named.get(place.name, self._otherwise)
+        for board in self._boards:
+            if board.recognises(request):
+                return board.answer(request, caller, place, dialect)
+        return dialect.answer(request, caller, place)

@@ -7,6 +7,12 @@ from ota_http_server.http.files import Representation, send
 from ota_http_server.operations.download import Bytes
 from ota_http_server.storage.blobs import Blobs
 
+DIGEST_HEADERS: Headers = (
+    ("Content-Type", "text/plain; charset=utf-8"),
+    ("Cache-Control", "private, no-cache"),
+    ("Referrer-Policy", "no-referrer"),
+)
+
 
 def send_image(
     request: Request,
@@ -31,3 +37,9 @@ def send_image(
     )
     reply = send(request, representation, extra)
     return replace(reply, device=device) if device else reply
+
+
+def send_digest(image: Bytes, name: str, kind: str) -> Reply:
+    """The image's `md5` or `sha256`, the digest first, as Arduino and ESPHome read it."""
+    digest = image.md5 if kind == "md5" else image.sha256
+    return Reply(200, DIGEST_HEADERS, (f"{digest}  {name}\n".encode(),))

@@ -101,6 +101,19 @@ class BegunDownloads:
         """The same while the file is changing."""
         return self._still_counting(self._latest(key), self._wall())
 
+    def begun_as_newest(self, key: Key, since: int, *, in_the_middle: bool) -> Beginning | None:
+        """The same for a name that stands for whatever is the newest, which it is `since` then.
+
+        Raises `Unavailable` for who is in the middle of an image, where a guess could mix two.
+        """
+        begun, now = self._latest(key), self._wall()
+        if begun is None and in_the_middle and now - since <= SETTLING_SECONDS:
+            self._pause(2 * WRITE_SECONDS)
+            begun = self._latest(key)
+            if begun is None:
+                raise Unavailable("a newer image came just now; try again in a moment")
+        return self._still_counting(begun, now)
+
     def write(self) -> None:
         """Writes what was gathered; called by the background every `WRITE_SECONDS`."""
         if not self._pending:

@@ -134,9 +134,10 @@ class Attempts:
             if number >= LINES_MAX:
                 return
             number += 1
-            text = line[:LINE_CHARACTERS_MAX].encode("utf-8", "replace").decode().replace("\0", "")
             self._connection.execute(
-                insert(attempt_lines).values(attempt=attempt, number=number, at=at, line=text)
+                insert(attempt_lines).values(
+                    attempt=attempt, number=number, at=at, line=_kept(line[:LINE_CHARACTERS_MAX])
+                )
             )
 
     def lines(self, attempt: int) -> list[Line]:
@@ -162,8 +163,13 @@ def _changeable(attempt: Attempt) -> dict[str, object]:
         "sent_bytes": attempt.sent_bytes,
         "deliveries": attempt.deliveries,
         "cancel_asked": attempt.cancel_asked,
-        "detail": attempt.detail,
+        "detail": _kept(attempt.detail),
     }
+
+
+def _kept(text: str) -> str:
+    """What both databases can keep: no half of a surrogate pair, no U+0000."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _attempt(row: Row[tuple[object, ...]]) -> Attempt:

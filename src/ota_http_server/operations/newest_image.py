@@ -1,0 +1,126 @@
+"""The newest image of a project, for clients that know one URL only and download what it gives.
+
+That is a download and no offer: nothing is written down of it, and a device need not say what it
+runs. But what would not be offered to this device, for its hardware or because it is blocked, is
+not given to it here either.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from ota_http_server.domain.decision import decide
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFound, Refusal
+from ota_http_server.domain.fitting import fitting
+from ota_http_server.domain.identity import Identity, device_key
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
+from ota_http_server.domain.project import Project
+from ota_http_server.domain.release import Release, ReleaseImage
+from ota_http_server.domain.self_comparing import for_self_comparing
+from ota_http_server.operations.begun_downloads import BegunDownloads
+from ota_http_server.operations.catalog import Catalog
+from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.registry import Registry
+from ota_http_server.storage.database import Database
+
+NEWEST_NAME = "latest.bin"
+GIVEN: tuple[Kind, ...] = ("application", "bundle", "opaque")
+"""No patches: whoever asks for the newest image did not say which one it has."""
+
+REFUSALS: dict[Reason, type[Refusal]] = {
+    Reason.BLOCKED: Forbidden,
+    Reason.NO_RELEASE: NotFound,
+    Reason.PIN_MISSING: NotFound,
+}
+"""All other reasons contradict what already is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """The image, and its release."""
+
+    release: Release
+    image: ReleaseImage
+
+    @property
+    def since(self) -> int:
+        """Since when it is the newest, in unix seconds."""
+        return self.release.published_at or 0
+
+    @property
+    def modified_at(self) -> int:
+        return self.image.modified_at or self.since
+
+
+class NewestImage:
+    """The operation; one for each process."""
+
+    def __init__(
+        self, database: Database, catalog: Catalog, registry: Registry, begun: BegunDownloads
+    ) -> None:
+        self._database = database
+        self._catalog = catalog
+        self._registry = registry
+        self._begun = begun
+
+    def __call__(self, caller: Identity, project: str, chip: str | None = None) -> Newest:
+        """The image for this caller; `chip` is what it says of itself.
+
+        Refuses in the words of a decision: 409 for what does not fit, or is not known to fit.
+        """
+        if not caller.may_see(project):
+            raise NotFound(NO_SUCH_PROJECT)
+        shelf = self._catalog.of(project)
+        known = self._registry.find(device_key(caller.subject)) if caller.subject else None
+        device = known.device if known is not None else Device(id=caller.subject, project=project)
+        device = replace(device, chip=chip or device.chip)
+        settings = for_self_comparing(shelf.project, shelf.releases)
+        decision = decide(
+            device,
+            settings,
+            shelf.releases,
+            history=NO_HISTORY if known is None else known.history,
+            at=int(self._database.clock().timestamp()),
+            parts=GIVEN,
+        )
+        if isinstance(decision, Offer):
+            return Newest(decision.release, decision.image)
+        return _running(device, settings, shelf.releases, decision)
+
+    def begun(
+        self, caller: Identity, project: str, newest: Newest, *, in_the_middle: bool
+    ) -> Newest:
+        """What this caller goes on with: the image that it began within the hour, or the newest.
+
+        `in_the_middle`: it has the first bytes of something, and no others must follow them.
+        Raises `BeginAnew` where that is not published any more.
+        """
+        key = (caller.credential, project, NEWEST_NAME)
+        begun = self._begun.begun_as_newest(key, newest.since, in_the_middle=in_the_middle)
+        if begun is None or begun.sha256 == newest.image.sha256:
+            return newest
+        for release in self._catalog.of(project).releases:
+            for image in release.images:
+                if image.sha256 == begun.sha256:
+                    return Newest(release, image)
+        if in_the_middle:
+            raise BeginAnew("the image that was begun is published no more; begin anew")
+        return newest
+
+    def begin(self, caller: Identity, project: str, newest: Newest) -> None:
+        """Notes that this caller takes this one from its first byte on."""
+        key = (caller.credential, project, NEWEST_NAME)
+        self._begun.begin(key, newest.image.sha256, newest.modified_at, newest.since)
+
+
+def _running(device: Device, project: Project, releases: Sequence[Release], hold: Hold) -> Newest:
+    """What it runs already is the newest for it; anything else is refused."""
+    if hold.reason is Reason.UP_TO_DATE and hold.release is not None:
+        image = fitting(device, project, hold.release, releases, GIVEN)
+        if isinstance(image, ReleaseImage):
+            return Newest(hold.release, image)
+        hold = image
+    advice = "; say which chip it is, as ?chip=" if hold.reason is Reason.UNKNOWN_CHIP else ""
+    refusal = REFUSALS.get(hold.reason, Conflict)
+    raise refusal(f"{hold.reason}: {hold.detail}{advice}")
