@@ -18,10 +18,13 @@ from ota_http_server.domain.identity import Identity
 from ota_http_server.http.conditions import range_holds
 from ota_http_server.http.exchange import Headers, Reply, Request
 from ota_http_server.http.files import begins_at_zero, sends_bytes
-from ota_http_server.http.images import send_image
+from ota_http_server.http.images import send_digest, send_image
 from ota_http_server.http.place import Place, immutable
+from ota_http_server.http.said import device_of
+from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download, Found
+from ota_http_server.operations.take_up import TakeUp
 from ota_http_server.storage.blobs import Blobs
 
 DEVICE_HEADERS: Headers = (
@@ -54,9 +57,15 @@ class FirmwareUrl:
     """`/firmware/…`; `prefix` ends with a slash."""
 
     def __init__(
-        self, prefix: str, download: Download, describe: DescribeProject, blobs: Blobs
+        self,
+        prefix: str,
+        download: Download,
+        describe: DescribeProject,
+        blobs: Blobs,
+        take_up: TakeUp,
     ) -> None:
         self._prefix = prefix
+        self._take_up = take_up
         self._download = download
         self._describe = describe
         self._blobs = blobs
@@ -84,15 +93,17 @@ class FirmwareUrl:
         return self._image(request, caller, place, found)
 
     def _image(self, request: Request, caller: Identity, place: Place, found: Found) -> Reply:
-        reply = send_image(
-            request, self._blobs, found.image, found.modified_at, device=caller.subject
-        )
+        device = device_of(caller, request)
+        reply = send_image(request, self._blobs, found.image, found.modified_at, device=device)
         if sends_bytes(request, reply):
             self._download.begin(caller, place.project, place.name, found)
+            if device and place.digest_start and begins_at_zero(request, found.image.size):
+                visit = Visit(device, place.project, request.address)
+                self._take_up(visit, found.image.sha256)
         return reply
 
     def _sidecar(self, caller: Identity, place: Place) -> Reply | None:
-        """`<file>.md5` and `<file>.sha256`: the digest first, as Arduino and ESPHome read it."""
+        """`<file>.md5` and `<file>.sha256`."""
         name, _, kind = place.name.rpartition(".")
         if kind not in ("md5", "sha256") or not name:
             return None
@@ -100,9 +111,7 @@ class FirmwareUrl:
             image = self._download.find(caller, place.project, name).image
         except NotFound:
             return None
-        digest = image.md5 if kind == "md5" else image.sha256
-        headers = (("Content-Type", "text/plain; charset=utf-8"), *DEVICE_HEADERS)
-        return Reply(200, headers, (f"{digest}  {name}\n".encode(),))
+        return send_digest(image, name, kind)
 
     def _versions(self, caller: Identity, place: Place) -> Reply:
         versions = self._describe.versions(caller, place.project)
