@@ -96,6 +96,7 @@ LAMP = str(uuid.UUID("e6f87d77-4216-4be1-ab83-b5fa6792b747"))
     [
         f"urn:uuid:{LAMP}",
         f"URN:UUID:{LAMP}",
+        "urn:uuid:x",
         f"uuid:{LAMP}",
         f"{{{LAMP}}}",
         f" {LAMP}",

@@ -45,7 +45,7 @@ class Claim:
     @property
     def name(self) -> str:
         """Who lets its devices in, as the registry and the audit call it."""
-        return f"claim-{self.id}"
+        return f"claim:{self.id}"  # no API key can be called so
 
     def holds(self, now: int) -> bool:
         """Whether it is good for anything; places may be taken nevertheless."""

@@ -47,7 +47,7 @@ class DeviceKey:
     @property
     def name(self) -> str:
         """What the audit calls a device that comes with it."""
-        return f"device-key-{self.fingerprint[:16]}"
+        return f"device-key:{self.fingerprint[:16]}"
 
 
 def fingerprint_of(value: object) -> str:

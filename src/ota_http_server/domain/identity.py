@@ -89,7 +89,9 @@ def enrolled_id(value: object) -> str:
         raise Invalid("device_id is needed, as text")
     device = device_key(value)
     plain = device.lower()
-    digits = re.sub(r"[_-]", "", plain.removeprefix("urn:").removeprefix("uuid:"))
+    if plain.startswith("urn:"):
+        raise Invalid("write a UUID without urn:uuid:")
+    digits = re.sub(r"[_-]", "", plain.removeprefix("uuid:"))
     # Without any mark it is the id of a Linux machine (machine-id(5)), not a UUID.
     if re.fullmatch(r"[0-9a-f]{32}", digits) and plain not in (digits, _hyphened(digits)):
         raise Invalid(f"write the UUID as {_hyphened(digits)}")
