@@ -12,10 +12,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.generation import GenerationMode
 
 from ota_http_server.api.v1.document import document, operations
-from ota_http_server.domain.attempt import Attempt, State
-from ota_http_server.domain.device import Device
-from ota_http_server.domain.esp_sample import esp_application
-from tests.api.calling import Api
+from tests.api.there import things
 from tests.instance import ADMIN_SECRET, Instance
 
 EXAMPLES = 25
@@ -34,9 +31,6 @@ CHECKED = CHECKS.get_by_names(
 )
 
 
-THERE = {"project": "lamp", "version": "1.0.0", "device": "lamp-1", "key": "ci"}
-"""What the variable parts of a path name so that there is something to answer with."""
-
 CALLS = [(method, path) for method, path, _ in operations(document())]
 
 
@@ -54,14 +48,7 @@ def schema(ota):
 @pytest.fixture(name="there")
 def things_that_are_there(ota):
     """Whatever an earlier test removed comes back."""
-    api = Api(ota)
-    image = esp_application(version="1.0.0", project="lamp")
-    ota.drop("lamp", "lamp-1.0.0.bin", image)
-    api.post("/keys", {"name": "ci", "role": "viewer"})
-    device = Device(id="lamp-1", project="lamp", created_at=1, created_by="shell")
-    ota.ota.stores.database.change(lambda tx: tx.devices.add(device))
-    api.patch("/projects/lamp", {"notes": "there"})
-    return THERE | {"attempt": str(attempt_of(ota, "lamp-1"))}
+    return things(ota)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
@@ -95,34 +82,3 @@ def check(operation, mode, **fixed):
         checked()
     except Unsatisfiable:
         pytest.skip("whatever is sent here is right")
-
-
-def attempt_of(ota, device):
-    """The number of an update of this device, with a line that it said."""
-
-    def opened(tx):
-        if (latest := tx.attempts.latest_of(device)) is not None:
-            return latest.id
-        release = tx.releases.get("lamp", "1.0.0")
-        image = release.images[0]
-        attempt = Attempt(
-            id=0,
-            device=device,
-            project="lamp",
-            release=release.number,
-            version=release.version,
-            image_name=image.name,
-            sha256=image.sha256,
-            size=image.size,
-            state=State.OFFERED,
-            from_version=None,
-            from_sha256=None,
-            offered_at=tx.second,
-            changed_at=tx.second,
-        )
-        number = tx.attempts.open(attempt).id
-        tx.attempts.add_lines(number, ["said"], tx.second)
-        return number
-
-    ota.ota.release_folder.follow("lamp")
-    return ota.ota.stores.database.change(opened)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from marshmallow import fields
 
 from ota_http_server.api.v1.paging import Paged, TellsPage
-from ota_http_server.api.v1.words import Flag, Moment, Number, Text, TextMap, Texts, Told
+from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, TextMap, Texts, Told
 from ota_http_server.domain.attempt import State
-from ota_http_server.domain.device import VersionFrom
+from ota_http_server.domain.device import NOTES_CHARACTERS_MAX, VersionFrom
 from ota_http_server.domain.offer import Decision, Offer, Reason, Rule
+from ota_http_server.domain.sighting import REVISION_MAX
 
 CHANNEL = "The channel it follows; null: that of its tags, or stable."
 PINNED = "It gets this release and no other."
 BLOCKED = "It gets nothing."
+REVISION = "Of the chip, in hundredths: 301 is v3.1."
 
 
 class DeviceQuery(Paged):
@@ -27,6 +29,28 @@ class DeviceQuery(Paged):
     text = Text("Part of the id, the board or the notes, in any case.", characters_max=100)
 
 
+class DeviceSaid(Said):
+    """What is settled about a device; what is not said stays. Its version only as long as it never
+    told one itself."""
+
+    project = Text(characters_max=64)
+    chip = Text(characters_max=64, allow_none=True)
+    revision = Number(REVISION, most=REVISION_MAX, allow_none=True)
+    board = Text(characters_max=64, allow_none=True)
+    tags = Texts(of=Text(characters_max=64))
+    channel = Text(CHANNEL, characters_max=32, allow_none=True)
+    version = Text("What it runs.", characters_max=128, allow_none=True)
+    notes = Text(characters_max=NOTES_CHARACTERS_MAX)
+    blocked = Flag(BLOCKED)
+    pinned = Text(PINNED, characters_max=64, allow_none=True)
+
+
+class NewDeviceSaid(DeviceSaid):
+    """A device that comes into the registry; its project is needed."""
+
+    project = Text(characters_max=64, required=True)
+
+
 class DeviceTold(Told):
     """A device. Its ETag moves with what people change and what is learnt of it, not with
     `last_seen` and `address`."""
@@ -34,7 +58,7 @@ class DeviceTold(Told):
     id = Text()
     project = Text()
     chip = Text(allow_none=True)
-    revision = Number("Of the chip, in hundredths: 301 is v3.1.", allow_none=True)
+    revision = Number(REVISION, allow_none=True)
     revision_min = Number("At least so much: it runs an image that needs it.", allow_none=True)
     board = Text(allow_none=True)
     tags = Texts()

@@ -33,7 +33,11 @@ PATH_ABOUT = {
     "project": "A project.",
     "version": "A version, however it is spelt: `1.0` finds `1.0.0`.",
     "device": "A device.",
+    "attempt": "The number of an update.",
     "key": "The name of an API key.",
+    "claim": "The number of a claim code.",
+    "digest": "At least the first 8 digits of a credential's digest.",
+    "fingerprint": "SHA-256 of a device's public key, with or without colons.",
 }
 
 

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_http_server.http.operators import Operators
+from ota_http_server.operations.admit_key import AdmitKey
+from ota_http_server.operations.claim import Claims
+from ota_http_server.operations.enroll import Enroll
 from ota_http_server.operations.explain import Explain
 from ota_http_server.operations.give_key import GiveKey
+from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mint_token import MintToken
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.settle_project import SettleProject
@@ -21,12 +25,16 @@ class Door:
     folders: Callable[[], list[str]]
     """The projects that have a folder."""
     follow: Callable[[str], object]
-    """Makes releases of what was dropped into a project's folder."""
+    """Has what was dropped into a project's folder taken up."""
     keys: GiveKey
     projects: SettleProject
     mint: MintToken
     revoke: RevokeToken
     explain: Explain
+    enroll: Enroll
+    look_after: LookAfterDevice
+    claims: Claims
+    device_keys: AdmitKey
     lifetime_minutes: int
     lifetime_minutes_max: int
     image_bytes_max: int

@@ -3,16 +3,15 @@
 from marshmallow import fields
 
 from ota_http_server.api.v1.endpoint import Answer, Call, Noun, Page
+from ota_http_server.api.v1.numbers import number_in
 from ota_http_server.api.v1.paging import Paged, TellsPage, limit_of
 from ota_http_server.api.v1.words import Moment, Number, Text, Told
-from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.operator import Role
 from ota_http_server.storage.events import Sought
 
 EVENTS = Noun("events", "What happened: append-only and chained.")
 
 NEWEST, OLDEST = "newest", "oldest"
-NUMBER_DIGITS_MAX = 18
 
 
 class EventQuery(Paged):
@@ -49,16 +48,10 @@ def list_events(call: Call) -> Answer:
     if only is not None and project not in (None, only):
         return Answer(Page([], None))
     sought = Sought(action=query.get("action"), device=query.get("device"), project=only or project)
+    behind = number_in(query["after"], "after") if query["after"] else None
+    newest_first = query["first"] == NEWEST
     with call.door.database.reading() as rows:
         found, following = rows.events.find(
-            sought, _behind(query["after"]), limit_of(call), newest_first=query["first"] == NEWEST
+            sought, behind, limit_of(call), newest_first=newest_first
         )
     return Answer(Page(found, None if following is None else str(following)))
-
-
-def _behind(cursor: str) -> int | None:
-    if not cursor:
-        return None
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) <= NUMBER_DIGITS_MAX):
-        raise Invalid("after must be the next of another page")
-    return int(cursor)

@@ -1,5 +1,8 @@
 """Every noun of the API, in the order of the document."""
 
+from ota_http_server.api.v1.claims import CLAIMS
+from ota_http_server.api.v1.credentials import CREDENTIALS
+from ota_http_server.api.v1.device_keys import DEVICE_KEYS
 from ota_http_server.api.v1.devices import DEVICES
 from ota_http_server.api.v1.endpoint import Noun
 from ota_http_server.api.v1.events import EVENTS
@@ -8,4 +11,14 @@ from ota_http_server.api.v1.projects import PROJECTS
 from ota_http_server.api.v1.releases import RELEASES
 from ota_http_server.api.v1.tokens import TOKENS
 
-NOUNS: tuple[Noun, ...] = (PROJECTS, RELEASES, DEVICES, TOKENS, KEYS, EVENTS)
+NOUNS: tuple[Noun, ...] = (
+    PROJECTS,
+    RELEASES,
+    DEVICES,
+    TOKENS,
+    CREDENTIALS,
+    CLAIMS,
+    DEVICE_KEYS,
+    KEYS,
+    EVENTS,
+)

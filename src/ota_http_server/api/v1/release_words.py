@@ -5,10 +5,12 @@ from typing import get_args
 from marshmallow import fields
 
 from ota_http_server.api.v1.paging import Paged, TellsPage
-from ota_http_server.api.v1.words import Flag, Moment, Number, Text, Texts, Told
+from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, Texts, Told
 from ota_http_server.domain.image_facts import Kind
-from ota_http_server.domain.release import Origin, State
+from ota_http_server.domain.release import NOTES_CHARACTERS_MAX, Origin, State
+from ota_http_server.domain.version import VERSION_CHARACTERS_MAX
 
+REASON_CHARACTERS_MAX = 256  # what the audit keeps of a fact
 PARTS = get_args(Kind)
 MIN_FROM = "The lowest version that may go to this one at once."
 FORCED = "Why a check was overruled."
@@ -59,3 +61,34 @@ class ReleaseTold(Told):
 
 class ReleasePage(TellsPage):
     items = fields.List(fields.Nested(ReleaseTold))
+
+
+class ReleaseSaid(Said):
+    """What people say of a release; what is not said stays."""
+
+    channel = Text("Whoever follows it gets it.", characters_max=32)
+    notes = Text("What is new.", characters_max=NOTES_CHARACTERS_MAX)
+    min_from = Text(MIN_FROM, characters_max=VERSION_CHARACTERS_MAX, allow_none=True)
+    security = Flag("It mends something that an attacker could use.")
+
+
+class ReasonSaid(Said):
+    """Why."""
+
+    reason = Text("For the audit log.", characters_max=REASON_CHARACTERS_MAX)
+
+
+class PublishSaid(Said):
+    """How to publish."""
+
+    force = Text(
+        "Why it is right although a check says no: overrules the checks.",
+        characters_max=REASON_CHARACTERS_MAX,
+        allow_none=True,
+    )
+
+
+class ImageQuery(Said):
+    part = Text("What the image is for, where its bytes do not say.", one_of=PARTS)
+    chip = Text("The chip it is for, where its bytes do not say.", characters_max=64)
+    hardware = Text("Boards it is for, with commas between.", characters_max=1_000)

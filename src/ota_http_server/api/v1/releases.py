@@ -1,17 +1,16 @@
 """Releases: versions of a project's firmware, from the draft to the withdrawal."""
 
 from ota_http_server.api.v1.endpoint import Answer, Call, Noun
+from ota_http_server.api.v1.numbers import number_in
 from ota_http_server.api.v1.paging import page
 from ota_http_server.api.v1.projects import check_known
 from ota_http_server.api.v1.release_words import ReleasePage, ReleaseQuery, ReleaseTold
-from ota_http_server.domain.errors import Invalid, NotFound
+from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.release import Release, release_version
 from ota_http_server.domain.version import VersionKey, version_key
 from ota_http_server.storage.transaction import Reading
 
 RELEASES = Noun("releases", "Versions of a project's firmware, with an image for each hardware.")
-
-NUMBER_DIGITS_MAX = 15
 
 
 @RELEASES.route(
@@ -57,7 +56,5 @@ def release_of(call: Call, rows: Reading) -> Release:
 def _behind(cursor: str) -> tuple[VersionKey, int]:
     """The place in the order that the cursor names, whether or not its release is still there."""
     number, _, version = cursor.partition(":")
-    if not (number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX):
-        raise Invalid("after must be the next of another page")
-    key = version_key(release_version(version))
-    return key, 0 if key.orders else int(number)
+    key, came = version_key(release_version(version)), number_in(number, "after")
+    return key, 0 if key.orders else came

@@ -1,0 +1,88 @@
+"""An instance with one of everything, so that every call has something to be about."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.domain.device_key import DeviceKey, KeyState
+from ota_http_server.domain.esp_sample import esp_application
+from tests.api.calling import Api
+from tests.instance import Instance
+
+DEVICE = "lamp-1"
+FINGERPRINT = "ab" * 32
+IMAGE = esp_application(version="1.0.0", project="lamp")
+
+
+def things(ota: Instance) -> dict[str, str]:
+    """What the variable parts of a path name; what an earlier call removed is there again."""
+    api = Api(ota)
+    ota.drop("lamp", "lamp-1.0.0.bin", IMAGE)
+    api.get("/projects/lamp/releases")
+    api.patch("/projects/lamp", {"notes": "there"})
+    api.put(f"/devices/{DEVICE}", {"project": "lamp"})
+    api.post("/keys", {"name": "ci", "role": "viewer", "project": "lamp"})
+    given = api.post(f"/devices/{DEVICE}/credentials")
+    if given.status_code == 409:
+        api.delete(f"/devices/{DEVICE}/credentials")
+        given = api.post(f"/devices/{DEVICE}/credentials")
+    until = (ota.clock() + timedelta(days=30)).isoformat()
+    claim = api.post("/claims", {"project": "lamp", "expires_at": until}).json["claim"]
+    ota.ota.stores.database.change(_pending_key)
+    return {
+        "project": "lamp",
+        "version": "1.0.0",
+        "file": "lamp-1.0.0.bin",
+        "device": DEVICE,
+        "attempt": str(attempt(ota, DEVICE)),
+        "key": "ci",
+        "claim": str(claim["id"]),
+        "digest": given.json["credential"]["digest"],
+        "fingerprint": FINGERPRINT,
+    }
+
+
+def attempt(ota: Instance, device: str, state: State = State.OFFERED) -> int:
+    """A new try of the device at the release; its number."""
+
+    def opened(tx):
+        release = tx.releases.get("lamp", "1.0.0")
+        image = release.images[0]
+        latest = tx.attempts.latest_of(device)
+        if latest is not None and latest.is_open:
+            return latest.id
+        new = Attempt(
+            id=0,
+            device=device,
+            project="lamp",
+            release=release.number,
+            version=release.version,
+            image_name=image.name,
+            sha256=image.sha256,
+            size=image.size,
+            state=State.OFFERED,
+            from_version="0.9.0",
+            from_sha256=None,
+            offered_at=tx.second,
+            changed_at=tx.second,
+        )
+        new = tx.attempts.open(new)
+        tx.attempts.change(replace(new, state=state, detail=str(state)))
+        tx.attempts.add_lines(new.id, ["one", "two"], tx.second)
+        return new.id
+
+    return ota.ota.stores.database.change(opened)
+
+
+def _pending_key(tx):
+    tx.device_keys.put(
+        DeviceKey(
+            fingerprint=FINGERPRINT,
+            project="lamp",
+            device="lamp-2",
+            public_key="-----BEGIN PUBLIC KEY-----\n",
+            state=KeyState.PENDING,
+            address="192.0.2.7",
+            created_at=tx.second,
+        )
+    )
