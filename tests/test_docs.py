@@ -63,7 +63,7 @@ Summary
 """
 
 # What the framework and the server answer by themselves, beside the refusals of the domain.
-OTHER_CODES = {"method_not_allowed", "internal"}
+OTHER_CODES = {"method_not_allowed", "not_acceptable", "gone", "internal"}
 
 
 @pytest.fixture(name="app")

@@ -33,6 +33,9 @@ ELSEWHERE = {
     "systemd.md": "it needs a systemd that runs as the first process",
 }
 
+NEEDED = {"swupdate.md": ("swupdate", "cpio")}
+"""Programs of one page, beside those of all."""
+
 SHELL = ("sh", "bash")
 PORTS = ("8070", "8071", "8072", "8073", "8080")
 POSTGRESQL = "postgresql://ota:PASSWORD@db.example.com/ota"
@@ -49,13 +52,17 @@ VARIES = {
 _VARIES = re.compile("|".join(f"({text})" for text in VARIES))
 
 
-def read_here() -> list[Path]:
+def read_here() -> list[Any]:
+    """Pages, each with the programs that it needs."""
     found = [page for page in pages() if page.parent.name in ("tutorial", "how-to")]
-    return [REPOSITORY / "README.md", *(page for page in found if page.name not in ELSEWHERE)]
+    here = [REPOSITORY / "README.md", *(page for page in found if page.name not in ELSEWHERE)]
+    return [
+        pytest.param(p, marks=pytest.mark.needs(*NEEDED.get(p.name, ())), id=p.stem) for p in here
+    ]
 
 
 @pytest.mark.needs("curl", "make", "openssl", "bash")
-@pytest.mark.parametrize("page", read_here(), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", read_here())
 def test_every_command_of_the_page_runs_and_prints_what_it_shows(page, tmp_path):
     reader = Reader(tmp_path)
     printed = ""

@@ -7,6 +7,7 @@ which it finds worked (3: that it failed), as the integration of a real board wo
 import os
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from ota_http_server.domain.swupdate_sample import swupdate_bundle
@@ -57,6 +58,8 @@ class SwUpdate:
     ) -> None:
         self._log_path = folder / "swupdate.log"
         self._folder = folder
+        # pylint: disable-next=consider-using-with  # it lives as long as this object
+        self._sockets = tempfile.TemporaryDirectory(prefix="swupdate-")  # their paths are short
         config = folder / "swupdate.cfg"
         config.write_text(
             f"""globals : {{ loglevel = 5; }};
@@ -81,7 +84,7 @@ identify : (
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self._folder)},
+                env={"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": self._sockets.name},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -115,5 +115,5 @@ def _what_happens(decision: Decision) -> str:
 
 
 def _what_happened(attempt: Attempt) -> str:
-    said = f", which said: {attempt.detail}" if attempt.detail else ""
+    said = f", which said: {attempt.detail.rstrip('.')}" if attempt.detail else ""
     return f"Its latest try, {attempt.id} at {attempt.version}, is {attempt.state}{said}."
