@@ -3,6 +3,8 @@
  * component can send no header; it is kept nowhere else. */
 
 const CREDENTIAL = /^(?:[\w-]+\.[\w-]+\.[\w-]+|[A-Za-z0-9]{32})$/;
+/* Which chip the board has is known only when it is connected: the newest for each. */
+const MANIFEST = "manifest.json?chip=any";
 
 const part = (id) => document.getElementById(id);
 const { folder, project } = part("flash").dataset;
@@ -88,7 +90,7 @@ function refuse(text) {
 function submitted(event) {
   event.preventDefault();
   const credential = field.value.trim();
-  if (CREDENTIAL.test(credential)) look(`${folder}${credential}/manifest.json`);
+  if (CREDENTIAL.test(credential)) look(`${folder}${credential}/${MANIFEST}`);
   else
     refuse(
       "This is no credential: a token has three parts with dots between them, a device’s own credential has 32 letters and digits.",
@@ -101,7 +103,7 @@ function start() {
   else {
     part("form")?.addEventListener("submit", submitted);
     part("other")?.addEventListener("click", ask);
-    part("again")?.addEventListener("click", () => look(`${folder}manifest.json`));
+    part("again")?.addEventListener("click", () => look(`${folder}${MANIFEST}`));
     ask();
   }
 }
