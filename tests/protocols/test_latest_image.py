@@ -339,6 +339,15 @@ def test_with_tokens_off_everybody_gets_it(tmp_path):
         assert path == f"/firmware/lamp/sha256-{sha256(image).hexdigest()[:16]}/lamp-1.1.0.bin"
 
 
+def test_with_tokens_off_a_board_may_say_who_it_is(tmp_path):
+    with Instance(tmp_path, no_jwt=True) as ota:
+        drop(ota, "1.1.0")
+        know(ota, blocked=True)
+
+        assert reason(ota.get(f"{LATEST}?device={BOARD}")) == "blocked"
+        assert location(ota.ask("HEAD", f"{LATEST}?device=sensor")).endswith("lamp-1.1.0.bin")
+
+
 def test_a_project_may_say_the_chip_for_all_its_boards(ota, token):
     drop(ota, "1.0.0", "lamp-1.0.0-c3.bin", chip="esp32c3")
     ota.ota.stores.database.change(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from ota_http_server.domain.device import Device
+from ota_http_server.domain.formats.compressed import PACKED_FORMATS
+from ota_http_server.domain.formats.esp8266 import CHIP as ESP8266
 from ota_http_server.domain.formats.swupdate import FORMAT as SWUPDATE
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.offer import Hold, Reason
@@ -17,9 +19,13 @@ def fitting(
     releases: Sequence[Release],
     parts: Sequence[Kind],
 ) -> ReleaseImage | Hold:
-    """The image for this hardware; the last one that came, where several fit."""
+    """The image for this hardware; the last one that came, where several fit.
+
+    A compressed one only where the plain one does not fit: not every boot loader unpacks.
+    """
     first: Hold | None = None
-    for image in reversed(release.images):
+    last_first = release.images[::-1]
+    for image in sorted(last_first, key=_is_packed):
         if image.part not in parts:
             continue
         misfit = _kind_misfit(release, image, releases)
@@ -31,7 +37,11 @@ def fitting(
 
 
 def _kind_misfit(release: Release, image: ReleaseImage, releases: Sequence[Release]) -> Hold | None:
-    """Bytes that nobody understands, beside images that are understood, may be anything."""
+    """Bytes that nobody understands, beside images that are understood, may be anything; and what
+    is compressed is for the one chip that unpacks it."""
+    if _is_packed(image) and image.chip != ESP8266:
+        detail = f"{image.name}: compressed, and only an esp8266 unpacks by itself"
+        return Hold(Reason.OTHER_KIND, detail, release)
     if image.format != "opaque" or image.part != "opaque" or image.chip or image.hardware:
         return None
     known = next(
@@ -41,6 +51,10 @@ def _kind_misfit(release: Release, image: ReleaseImage, releases: Sequence[Relea
         return None
     detail = f"{image.name}: of no known format, and other images here are {known}"
     return Hold(Reason.OTHER_KIND, detail, release)
+
+
+def _is_packed(image: ReleaseImage) -> bool:
+    return image.format.endswith(PACKED_FORMATS)
 
 
 def misfit_of(

@@ -12,7 +12,7 @@ from ota_http_server.domain.decision import decide
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFound, Refusal
 from ota_http_server.domain.fitting import fitting
-from ota_http_server.domain.identity import Identity, device_key
+from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
 from ota_http_server.domain.project import Project
@@ -64,16 +64,18 @@ class NewestImage:
         self._registry = registry
         self._begun = begun
 
-    def __call__(self, caller: Identity, project: str, chip: str | None = None) -> Newest:
-        """The image for this caller; `chip` is what it says of itself.
+    def __call__(
+        self, caller: Identity, project: str, device_id: str = "", chip: str | None = None
+    ) -> Newest:
+        """The image for this device, "" where nobody knows which it is; it may say its chip.
 
         Refuses in the words of a decision: 409 for what does not fit, or is not known to fit.
         """
         if not caller.may_see(project):
             raise NotFound(NO_SUCH_PROJECT)
         shelf = self._catalog.of(project)
-        known = self._registry.find(device_key(caller.subject)) if caller.subject else None
-        device = known.device if known is not None else Device(id=caller.subject, project=project)
+        known = self._registry.find(device_id) if device_id else None
+        device = known.device if known is not None else Device(id=device_id, project=project)
         device = replace(device, chip=chip or device.chip)
         settings = for_self_comparing(shelf.project, shelf.releases)
         decision = decide(

@@ -16,7 +16,7 @@ from ota_http_server.http.files import begins_at_zero, sends_bytes
 from ota_http_server.http.images import send_digest, send_image
 from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.place import Place
-from ota_http_server.http.said import Said
+from ota_http_server.http.said import Said, device_of
 from ota_http_server.operations.newest_image import NEWEST_NAME, Newest, NewestImage
 from ota_http_server.storage.blobs import Blobs
 
@@ -56,12 +56,12 @@ class LatestImage:
         if caller.may_see(place.project) and self._lies_there(place.project, NEWEST_NAME):
             # A file that really has this name comes first.
             return self._files.answer(request, caller, place)
-        newest = self._newest(caller, place.project, chip_name(Said.of(request).get("chip")))
+        device = device_of(caller, request)
+        chip = chip_name(Said.of(request).get("chip"))
+        newest = self._newest(caller, place.project, device, chip)
         if place.name != NEWEST_NAME:
             return send_digest(newest.image, NEWEST_NAME, place.name.rpartition(".")[2])
-        reply = send_image(
-            request, self._blobs, newest.image, newest.modified_at, device=caller.subject
-        )
+        reply = send_image(request, self._blobs, newest.image, newest.modified_at, device=device)
         if reply.status in DONE_WITH:
             return reply
         if request.method == "HEAD" or request.header("Range") is not None:
@@ -76,5 +76,5 @@ class LatestImage:
             in_the_middle = request.method != "HEAD"
             newest = self._newest.begun(caller, project, newest, in_the_middle=in_the_middle)
         self._newest.begin(caller, project, newest)
-        links = self._links.of(request, caller, project, caller.subject)
+        links = self._links.of(request, caller, project, device_of(caller, request))
         return Reply(302, (("Location", links.absolute(newest.image)), *MEANWHILE))

@@ -18,6 +18,9 @@ GZIP_MAGIC = b"\x1f\x8b\x08"  # RFC 1952 §2.3.1: magic and the only method
 ZLIB_MAGICS = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")  # RFC 1950, window of 32 KiB
 EITHER = 32 + zlib.MAX_WBITS  # zlib: "automatic header detection"
 
+PACKED_FORMATS = ("-gzip", "-zlib")
+"""How the formats end of what was compressed."""
+
 RATIO_MAX = 20  # firmware shrinks to a half or a third
 ALWAYS_ALLOWED_BYTES = 2**16  # a short image of one and the same byte shrinks further
 HEAD_BYTES = 64
