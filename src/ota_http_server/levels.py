@@ -45,9 +45,14 @@ def read_settings(
     return settings
 
 
+OF_COMMANDS = {"OTA_SERVER", "OTA_API_KEY", "OTA_API_KEY_FILE"}
+"""What commands read that speak to another server; no setting of this one."""
+
+
 def strangers(environ: Mapping[str, str]) -> list[str]:
     """Warnings about `OTA_` variables that are no setting: most likely a slip of the pen."""
     known = {env_name(key, of) for key, (_, of) in knobs().items()}
+    known |= OF_COMMANDS
     known |= {env_name(key, of) + FILE_SUFFIX for key, (_, of) in knobs().items() if of.secret}
     return [
         f"the environment has {name}, which is no setting{_nearest(name, known)}"

@@ -19,6 +19,8 @@ COMMANDS = {
     "doctor": "ota_http_server.cli.doctor:doctor",
     "keys": "ota_http_server.cli.keys:keys",
     "projects": "ota_http_server.cli.projects:projects",
+    "publish": "ota_http_server.cli.publish:publish",
+    "releases": "ota_http_server.cli.releases:releases",
     "sample": "ota_http_server.cli.sample:sample",
     "settings": "ota_http_server.cli.settings:show",
     "simulate": "ota_http_server.cli.simulate:simulate",
