@@ -11,18 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.operations.admit_key import AdmitKey
+from ota_http_server.operations.ask_with_key import AskWithKey
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.check_in import CheckIn
+from ota_http_server.operations.claim import Claims
 from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download
+from ota_http_server.operations.enroll import Enroll
 from ota_http_server.operations.explain import Explain
 from ota_http_server.operations.give_key import GiveKey
+from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mint_token import MintToken
+from ota_http_server.operations.mint_with_key import MintWithKey
 from ota_http_server.operations.news import News
 from ota_http_server.operations.prepare import Places, Secrets, prepare
 from ota_http_server.operations.progress import Progress
+from ota_http_server.operations.publish_release import PublishRelease
+from ota_http_server.operations.receive_image import ReceiveImage
+from ota_http_server.operations.redeem_claim import RedeemClaim
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report
@@ -32,6 +41,8 @@ from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.verify_credential import CredentialVerifier
 from ota_http_server.operations.verify_key import KeyVerifier
 from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.security.challenges import Challenges
+from ota_http_server.security.claim_codes import ClaimCodes
 from ota_http_server.security.credentials import Opaque
 from ota_http_server.security.secrets import same_secret
 from ota_http_server.security.tokens import Tokens
@@ -101,6 +112,7 @@ class Ota:
     check_in: CheckIn
     report: Report
     explain: Explain
+    publish: PublishRelease
     download: Download
     describe: DescribeProject
     mint: MintToken
@@ -109,6 +121,13 @@ class Ota:
     keys: GiveKey
     projects: SettleProject
     key_verifier: KeyVerifier
+    enroll: Enroll
+    claims: Claims
+    redeem_claim: RedeemClaim
+    admit_key: AdmitKey
+    ask_with_key: AskWithKey
+    mint_with_key: MintWithKey
+    look_after: LookAfterDevice
 
     def flush(self) -> None:
         """Writes what was only gathered in memory; before the process ends."""
@@ -182,14 +201,53 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         ),
         report=Report(database, registry),
         explain=Explain(database),
+        publish=PublishRelease(
+            database,
+            ReceiveImage(
+                blobs, image_bytes_max=settings.image_bytes_max, in_thread=host.in_thread
+            ),
+            news,
+        ),
         download=Download(database, collection, begun, catalog),
         describe=DescribeProject(collection, catalog, database),
-        mint=MintToken(database, tokens, collection, firmware_prefix(settings)),
+        mint=MintToken(
+            database,
+            tokens,
+            collection,
+            firmware_prefix(settings),
+            devices_max=settings.devices_max,
+        ),
         revoke=RevokeToken(database, tokens, verifier),
         gate=AdminGate(database, lambda given: same_secret(given, secrets.admin), host.clock),
         keys=GiveKey(database, news),
         projects=SettleProject(database, news),
         key_verifier=KeyVerifier(database, news),
+        enroll=Enroll(
+            database, opaque, news, registry, verifier, devices_max=settings.devices_max
+        ),
+        claims=Claims(database, ClaimCodes(secrets.devices)),
+        redeem_claim=RedeemClaim(
+            database,
+            ClaimCodes(secrets.devices),
+            opaque,
+            news,
+            registry,
+            verifier,
+            devices_max=settings.devices_max,
+        ),
+        admit_key=AdmitKey(database, news, registry, verifier, devices_max=settings.devices_max),
+        ask_with_key=AskWithKey(
+            database, Challenges(secrets.devices), news, devices_max=settings.devices_max
+        ),
+        mint_with_key=MintWithKey(
+            database,
+            Challenges(secrets.devices),
+            tokens,
+            opaque,
+            verifier,
+            lifetime_minutes=settings.jwt_expiry,
+        ),
+        look_after=LookAfterDevice(database, news, registry, verifier),
     )
 
 

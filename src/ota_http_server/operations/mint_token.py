@@ -1,12 +1,18 @@
-"""Minting: a short-lived token for one device and one project, written down before it is given."""
+"""Minting: a short-lived token for one device and one project, written down before it is given.
+
+The device comes into the registry with it, unless it is there.
+"""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.errors import Conflict, Invalid, Unavailable
 from ota_http_server.domain.identity import canonical_device_id, project_name
 from ota_http_server.domain.operator import Operator, Role
+from ota_http_server.domain.sighting import Sighting
 from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.register_device import found_or_registered
 from ota_http_server.security.claims import CLOCK_SKEW_SECONDS_MAX
 from ota_http_server.security.tokens import Tokens
 from ota_http_server.storage.database import Database
@@ -31,6 +37,8 @@ class TokenWish:
     project: str
     lifetime_minutes: int
     firmware: str
+    runs: str | None = None
+    """What the device runs, if anybody said so."""
 
     @classmethod
     def of(
@@ -45,13 +53,13 @@ class TokenWish:
         """The wish that these words from outside express, or `Invalid`."""
         if not isinstance(device_id, str) or not isinstance(project, str):
             raise Invalid("device_id and project are needed, both as text")
-        if firmware is None:
-            firmware = DEFAULT_FIRMWARE
+        runs = None if firmware is None else _firmware(firmware)
         return cls(
             canonical_device_id(device_id),
             project_name(project),
             _minutes(lifetime_minutes, lifetime_minutes_max),
-            _firmware(firmware),
+            runs or DEFAULT_FIRMWARE,
+            runs,
         )
 
 
@@ -69,12 +77,19 @@ class MintToken:
     """The operation; `url_prefix` is the path under which firmware is served."""
 
     def __init__(
-        self, database: Database, tokens: Tokens, collection: Collection, url_prefix: str
+        self,
+        database: Database,
+        tokens: Tokens,
+        collection: Collection,
+        url_prefix: str,
+        *,
+        devices_max: int,
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._collection = collection
         self._url_prefix = url_prefix
+        self._devices_max = devices_max
 
     def __call__(self, operator: Operator, wish: TokenWish) -> Minted:
         """Mints, and writes the event in one transaction: no token without its row.
@@ -83,8 +98,9 @@ class MintToken:
         """
         operator.must(Role.OPERATOR, wish.project)
 
-        def minted(tx: Writing) -> tuple[str, dict[str, object], int]:
-            issued_at = _issued_at(tx, wish.device_id)
+        def minted(tx: Writing) -> tuple[str, dict[str, object], int, str | None]:
+            note = self._registered(tx, operator, wish)
+            issued_at = issued_at_for(tx, wish.device_id)
             expires_at = issued_at + wish.lifetime_minutes * 60
             token, payload = self._tokens.mint(
                 wish.device_id,
@@ -101,11 +117,32 @@ class MintToken:
                 exp=expires_at,
                 actor=operator.name,
             )
-            return token, payload, expires_at
+            return token, payload, expires_at, note
 
-        token, payload, expires_at = self._database.change(minted)
-        warning = self._warning(wish.project, token)
+        token, payload, expires_at, note = self._database.change(minted)
+        warning = "; ".join(filter(None, (note, self._warning(wish.project, token)))) or None
         return Minted(token, payload, datetime.fromtimestamp(expires_at, UTC), warning)
+
+    def _registered(self, tx: Writing, operator: Operator, wish: TokenWish) -> str | None:
+        """Puts the device into the registry; what there is to say if it cannot be, or is not so."""
+        version = Sighting.of(version=wish.runs).version
+        new = Device(
+            id=wish.device_id,
+            project=wish.project,
+            version=version,
+            version_from=VersionFrom.OPERATOR if version else None,
+            running_since=tx.second if version else None,
+            created_at=tx.second,
+            created_by="token",
+        )
+        try:
+            device, _ = found_or_registered(tx, new, self._devices_max)
+        except Unavailable as full:  # the token is good all the same
+            return full.detail
+        if device.project == wish.project:
+            return None
+        other = device.project if operator.may_see(device.project) else "another project"
+        return f"the device is registered for {other}: nothing of {wish.project} is offered to it"
 
     def _warning(self, project: str, token: str) -> str | None:
         said, names = [], None
@@ -131,7 +168,7 @@ class MintToken:
         return "; ".join(said) or None
 
 
-def _issued_at(tx: Writing, device_id: str) -> int:
+def issued_at_for(tx: Writing, device_id: str) -> int:
     """Now, or after the last second that the device's revocation covers."""
     revoked_at = tx.revocations.device_revoked_at(device_id)
     if revoked_at is None or revoked_at < tx.second:
