@@ -122,7 +122,9 @@ def a_server(tmp_path_factory):
 def a_key(server, role, project="lamp"):
     settings = Settings(data_dir=server.data_dir, ota_audit_log=server.folder / "ota_audit.log")
     with opened_ota(settings) as ota:
-        return ota.keys.create(SHELL, KeyWish.of(f"{role.word}-{project}", role.word, project)).text
+        return ota.keys.create(
+            SHELL, KeyWish.of(f"{role.word}-{project}", role.word, project, None)
+        ).text
 
 
 def pipeline(server, folder, *words, key, **env):
