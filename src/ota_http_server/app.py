@@ -50,6 +50,7 @@ from ota_http_server.ota import (
     opened_ota,
 )
 from ota_http_server.protocols.arduino import Arduino
+from ota_http_server.protocols.enrollment import Enrollment
 from ota_http_server.protocols.esp32fota import Esp32Fota
 from ota_http_server.protocols.esphome import EspHome
 from ota_http_server.protocols.firmware_url import FirmwareUrl
@@ -130,6 +131,12 @@ def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
     )
 
 
+def _enrollment(settings: Settings, ota: Ota) -> Enrollment:
+    return Enrollment(
+        ota.redeem_claim, ota.ask_with_key, ota.mint_with_key, poll_seconds=settings.poll_seconds
+    )
+
+
 def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     grants = None
     if not settings.no_jwt:
@@ -154,7 +161,7 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     json_check = JsonCheck(callers, ota.check_in, ota.report, links)
     return [
         FirmwareDoor(prefix, callers, named, [arduino], plain),
-        DeviceApi([json_check]),
+        DeviceApi([json_check, _enrollment(settings, ota)]),
         _hawkbit(ota, host, callers),
     ]
 
