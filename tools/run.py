@@ -81,7 +81,11 @@ curl -sS -f{trust} -o downloaded.bin -H "Authorization: Bearer $TOKEN" \\
   {url}/{settings.url_firmware.strip("/")}/{SAMPLE}
 
 # 3. It is the same. Now put a .bin of yours into a folder beside the sample's.
-cmp downloaded.bin {shlex.quote(str(image))} && echo the same"""
+cmp downloaded.bin {shlex.quote(str(image))} && echo the same
+
+# 4. What a board that runs 0.9.0 is told when it asks by itself.
+curl -sS -f{trust} -H "Authorization: Bearer $TOKEN" \\
+  '{url}/api/device/v1/check?version=0.9.0&chip=esp32&revision=9999'"""
     ]
     if not settings.no_certs:
         parts.append(_for_boards(settings, url))

@@ -4,6 +4,7 @@ What was dropped into a project's folder is a release as soon as it is looked at
 publish or withdraw is known within a second.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ from ota_http_server.storage.database import Database
 LOG = logger("release")
 
 FOLLOW_SECONDS = 0.2  # how often the folders of projects that were asked for are looked at
+MEET_SECONDS_MAX = 1.0  # of the first request for a project in this process
+LOOK_SECONDS = 0.02
 SHELVES_MAX = 1_000  # projects in memory
 OTHERS_MAX = 4_096  # images of releases that are published no more, of which downloads may go on
 
@@ -53,6 +56,7 @@ class Catalog:
         self.follows_at_once = True
         """Where no chore does it: a change of the folder is then taken up by whoever asks."""
         self._noted: set[str] = set()
+        self._met: Bounded[str, bool] = Bounded(SHELVES_MAX)
         self._waits: Bounded[str, str] = Bounded(SHELVES_MAX)
         self._others: Bounded[tuple[str, str, str], ReleaseImage] = Bounded(OTHERS_MAX)
 
@@ -63,6 +67,8 @@ class Catalog:
         """
         if not self.follows_at_once:
             self._note(project)
+            if self._met.get(project) is None:
+                self._meet(project)
         elif self._follow(project):
             self._news.refresh()
         count = self._news.of(CATALOG)
@@ -79,6 +85,16 @@ class Catalog:
         changed = [self._follow(project) for project in sorted(noted)]
         if any(changed):
             self._news.refresh()
+        for project in noted:
+            self._met.put(project, True)
+
+    def _meet(self, project: str) -> None:
+        """Gives the chore a moment: who asks first shall not hear that there is nothing."""
+        for _ in range(round(MEET_SECONDS_MAX / LOOK_SECONDS)):
+            if self._met.get(project):
+                return
+            time.sleep(LOOK_SECONDS)
+        self._met.put(project, True)
 
     def image(self, project: str, digest_start: str, name: str) -> ReleaseImage | None:
         """The image that an immutable URL names, of a withdrawn release too."""
