@@ -127,7 +127,7 @@ def test_every_route_is_in_the_reference_and_none_that_is_not_there(app):
     device = {route for route in documented if route.startswith("/firmware/")}
 
     assert documented - device == framework
-    assert len(device) == 6
+    assert len(device) == 10
 
 
 def test_every_documented_device_route_answers(app):
@@ -138,7 +138,8 @@ def test_every_documented_device_route_answers(app):
         route = heading.strip("`").replace("sha256-<16 hex>", digest)
         route = route.replace("<project>", "lamp").replace("<file>", "lamp-1.4.0.bin")
         if route.startswith("/firmware/"):
-            assert client.get(route).status_code == 200, route
+            # No real chip has the revision that the sample image asks for.
+            assert client.get(f"{route}?revision=9999").status_code == 200, route
             assert client.post(route).status_code == 405, route
 
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ota_http_server.domain.operator import Operator
+from ota_http_server.storage.credentials import Kind
 from tests.instance import Instance
 from tests.protocols.boards import (
     BOARD,
@@ -22,6 +23,7 @@ from tests.protocols.boards import (
     own_credential,
     states,
 )
+from tests.protocols.controllers import a_credential
 
 NEW = lamp("1.4.0")
 documents = pytest.mark.parametrize("name", DOCUMENTS)
@@ -202,6 +204,33 @@ def test_without_tokens_and_a_name_nobody_checks_in(open_ota, name):
     assert open_ota.get(path).data == NEW
     with open_ota.ota.stores.database.reading() as rows:
         assert rows.devices.get("") is None
+
+
+@documents
+def test_a_gateways_key_shows_what_there_is_to_boards_that_nobody_knows(ota, name):
+    key = a_credential(ota, "", "lamp", Kind.GATEWAY)
+
+    paths = [
+        followed(
+            link_in(name, json.loads(ota.get(f"/firmware/lamp/{key}/{name}").data)),
+            f"/firmware/lamp/{key}/",
+        )
+        for _ in range(4)
+    ]
+
+    assert [ota.get(path).data for path in paths] == [NEW] * 4
+    assert states(ota, "") == []
+
+
+@documents
+def test_a_gateways_key_may_say_for_which_device_it_asks(ota, name):
+    key = a_credential(ota, "", "lamp", Kind.GATEWAY)
+    said = document(ota, name, key, f"device={BOARD}")
+
+    answer = ota.get(followed(link_in(name, said)), key)
+
+    assert answer.data == NEW
+    assert states(ota) == ["offered"]
 
 
 def test_a_query_that_names_no_device_does_not_stop_a_download(open_ota):
