@@ -110,3 +110,10 @@ def test_a_setting_that_makes_no_sense_is_refused_in_a_line(call, words):
 
     assert (said.status, said.out) == (2, "")
     assert "Traceback" not in said.err
+
+
+def test_a_projects_words_are_those_of_its_pages(call):
+    said = call("projects", "set", "lamp", "--folder", "draft", "--registering", "check-in")
+
+    assert said.status == 0
+    assert "registering      check-in" in said.out

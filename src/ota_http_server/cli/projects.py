@@ -48,19 +48,23 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
 
 @projects.command(name="set")
 @click.argument("name")
-@click.option("--folder", type=click.Choice(list(FolderMode)), help="What a dropped file becomes.")
+@click.option(
+    "--folder",
+    type=click.Choice([str(mode) for mode in FolderMode]),
+    help="What a dropped file becomes.",
+)
 @click.option("--chip", help='All its boards have this chip; "" takes it back.')
 @click.option(
     "--revision", type=int, help="All its chips have at least this revision, in hundredths."
 )
 @click.option(
     "--unknown-version",
-    type=click.Choice(list(UnknownVersion)),
+    type=click.Choice([str(one) for one in UnknownVersion]),
     help="What a device gets that does not say what it runs.",
 )
 @click.option(
     "--registering",
-    type=click.Choice(list(Registering)),
+    type=click.Choice([str(one) for one in Registering]),
     help="How a device that nobody registered comes in.",
 )
 @click.option(
