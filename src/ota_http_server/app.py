@@ -120,6 +120,7 @@ def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
         projects=ota.projects,
         mint=ota.mint,
         revoke=ota.revoke,
+        publish=ota.publish,
         explain=ota.explain,
         enroll=ota.enroll,
         look_after=ota.look_after,
@@ -127,7 +128,6 @@ def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
         device_keys=ota.admit_key,
         lifetime_minutes=settings.jwt_expiry,
         lifetime_minutes_max=settings.jwt_expiry_max,
-        image_bytes_max=settings.image_bytes_max,
     )
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from ota_http_server.api.v1.document import document, operations
 from tests.api.calling import Api
-from tests.api.there import things
+from tests.api.there import IMAGE, things
 from tests.instance import Instance
 
 UUID = "e6f87d77-4216-4be1-ab83-b5fa6792b747"
@@ -17,6 +17,15 @@ LEAST = {
     "forget_project": "operator",
     "list_releases": "viewer",
     "get_release": "viewer",
+    "draft_release": "publisher",
+    "change_release": "publisher",
+    "remove_draft": "publisher",
+    "publish_release": "publisher",
+    "withdraw_release": "operator",
+    "restore_release": "operator",
+    "add_image": "publisher",
+    "add_versioned_image": "publisher",
+    "get_image": "viewer",
     "list_devices": "viewer",
     "get_device": "viewer",
     "register_device": "operator",
@@ -52,6 +61,10 @@ LEAST = {
 }
 
 SAID = {
+    "draft_release": {},
+    "change_release": {},
+    "withdraw_release": {"reason": "x"},
+    "restore_release": {"reason": "x"},
     "change_project": {"notes": "x"},
     "register_device": {"project": "lamp"},
     "change_device": {"notes": "x"},
@@ -61,6 +74,8 @@ SAID = {
     "preauthorize_device_key": {"project": "lamp", "fingerprint": "cd" * 32},
     "create_key": {"name": "new", "role": "viewer", "project": "lamp"},
 }
+
+SENT = {"add_image": IMAGE, "add_versioned_image": IMAGE}
 
 CALLS = {o["operationId"]: (method, path) for method, path, o in operations(document())}
 PATHS = [name for name, (_, path) in CALLS.items() if "{" in path]
@@ -92,7 +107,9 @@ def test_a_role_may_what_the_table_says_and_no_more(ota, keys, name, scope):
     method, path = CALLS[name]
     allowed, there = {}, things(ota)
     for role in ROLES:
-        answer = keys[role, scope].ask(method, path.format(**there), SAID.get(name))
+        answer = keys[role, scope].ask(
+            method, path.format(**there), SAID.get(name), data=SENT.get(name)
+        )
         there = things(ota) if method != "GET" else there
         assert answer.status_code not in (400, 401, 404), answer.data
         allowed[role] = answer.status_code != 403

@@ -4,10 +4,10 @@ Bytes first, row second. What stands against an image is found when it comes, an
 the release is published, because another one may have been published in between.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 
-from ota_http_server.domain.admission import Candidate, Published, objections
+from ota_http_server.domain.admission import Candidate
+from ota_http_server.domain.edition import ANY_EDITION, Expected
 from ota_http_server.domain.errors import Conflict, Invalid, NotFound, Unfit
 from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Operator, Role
@@ -19,11 +19,11 @@ from ota_http_server.domain.release import (
     State,
     release_version,
 )
+from ota_http_server.operations.admit_image import admit, candidate_of
 from ota_http_server.operations.news import News
 from ota_http_server.operations.receive_image import ReceiveImage, part_in_release
 from ota_http_server.operations.release_wish import ReleaseWish, Upload, reason
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.images import Image
 from ota_http_server.storage.transaction import Writing
 
 
@@ -35,13 +35,16 @@ class PublishRelease:
         self._receive = receive
         self._news = news
 
-    def draft(self, operator: Operator, wish: ReleaseWish) -> Release:
+    def draft(
+        self, operator: Operator, wish: ReleaseWish, expected: Expected = ANY_EDITION
+    ) -> Release:
         """The draft of this version, made or changed; a published one must be as it is wished."""
         operator.must(Role.PUBLISHER, wish.project)
 
         def drafted(tx: Writing) -> Release:
             tx.releases.take_turn()
             known = tx.releases.get(wish.project, wish.version)
+            expected.check(0 if known is None else known.edition)
             if known is None:
                 return _made(tx, operator, wish)
             wished = _as_wished(known, wish)
@@ -102,7 +105,7 @@ class PublishRelease:
                     chip=upload.chip,
                     version_is_declared=version is not None,
                 )
-                _admit(tx, candidate, wish.project, overruled)
+                admit(tx, candidate, wish.project, overruled)
                 tx.images.add(image, tx.second)
                 new = ReleaseImage(
                     name=upload.name,
@@ -119,7 +122,13 @@ class PublishRelease:
             return self._done(self._database.change(added))
 
     def publish(
-        self, operator: Operator, project: str, version: str, *, force: str | None = None
+        self,
+        operator: Operator,
+        project: str,
+        version: str,
+        *,
+        force: str | None = None,
+        expected: Expected = ANY_EDITION,
     ) -> Release:
         """The release, published; one that is already stays as it is."""
         operator.must(Role.PUBLISHER, project_name(project))
@@ -127,7 +136,7 @@ class PublishRelease:
 
         def published(tx: Writing) -> Release:
             tx.releases.take_turn()
-            release = _found(tx, project, version)
+            release = _found(tx, project, version, expected)
             if release.state is State.PUBLISHED:
                 return release
             if release.state is State.WITHDRAWN:
@@ -135,7 +144,7 @@ class PublishRelease:
             if not release.images:
                 raise Unfit(f"{release.version} has no image yet")
             for image in release.images:
-                _admit(tx, _candidate(tx, release, image), project, overruled or release.forced)
+                admit(tx, candidate_of(tx, release, image), project, overruled or release.forced)
             _end_names(tx, release)
             release = replace(
                 release,
@@ -148,14 +157,21 @@ class PublishRelease:
 
         return self._done(self._database.change(published))
 
-    def withdraw(self, operator: Operator, project: str, version: str, why: str) -> Release:
+    def withdraw(
+        self,
+        operator: Operator,
+        project: str,
+        version: str,
+        why: str,
+        expected: Expected = ANY_EDITION,
+    ) -> Release:
         """The release, offered no more; whoever has begun to fetch it may finish."""
         operator.must(Role.OPERATOR, project_name(project))
         because = reason(why)
 
         def withdrawn(tx: Writing) -> Release:
             tx.releases.take_turn()
-            release = _found(tx, project, version)
+            release = _found(tx, project, version, expected)
             if release.state is State.WITHDRAWN:
                 return release
             if release.state is State.DRAFT:
@@ -171,14 +187,21 @@ class PublishRelease:
 
         return self._done(self._database.change(withdrawn))
 
-    def restore(self, operator: Operator, project: str, version: str, why: str) -> Release:
+    def restore(
+        self,
+        operator: Operator,
+        project: str,
+        version: str,
+        why: str,
+        expected: Expected = ANY_EDITION,
+    ) -> Release:
         """A withdrawn release, published again as it was."""
         operator.must(Role.OPERATOR, project_name(project))
         because = reason(why)
 
         def restored(tx: Writing) -> Release:
             tx.releases.take_turn()
-            release = _found(tx, project, version)
+            release = _found(tx, project, version, expected)
             if release.state is State.PUBLISHED:
                 return release
             if release.state is State.DRAFT:
@@ -189,13 +212,15 @@ class PublishRelease:
 
         return self._done(self._database.change(restored))
 
-    def remove_draft(self, operator: Operator, project: str, version: str) -> None:
+    def remove_draft(
+        self, operator: Operator, project: str, version: str, expected: Expected = ANY_EDITION
+    ) -> None:
         """Forgets a draft; what was ever published is a `Conflict`."""
         operator.must(Role.PUBLISHER, project_name(project))
 
         def removed(tx: Writing) -> None:
             tx.releases.take_turn()
-            release = _found(tx, project, version)
+            release = _found(tx, project, version, expected)
             if release.state is not State.DRAFT:
                 raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
             tx.releases.remove(release.number)
@@ -245,35 +270,12 @@ def _changed(tx: Writing, release: Release) -> Release:
     return after
 
 
-def _found(tx: Writing, project: str, version: str) -> Release:
+def _found(tx: Writing, project: str, version: str, expected: Expected) -> Release:
     release = tx.releases.get(project, release_version(version))
     if release is None:
         raise NotFound(f"{project} has no release {version}")
+    expected.check(release.edition)
     return release
-
-
-def _candidate(tx: Writing, release: Release, image: ReleaseImage) -> Candidate:
-    facts = tx.images.get(image.sha256)
-    assert facts is not None  # a foreign key says so
-    return Candidate(image.name, facts, release.version, image.part, image.chip)
-
-
-def _admit(tx: Writing, candidate: Candidate, project: str, overruled: str | None) -> None:
-    """`Unfit` with the first thing that stands against it, unless that is overruled."""
-    found = objections(candidate, tx.projects.get(project), _published(tx, project))
-    if found and overruled is None:
-        raise Unfit(f"{found[0].detail}. To publish it nevertheless, say why (force)")
-
-
-def _published(tx: Writing, project: str) -> Published:
-    releases: Sequence[Release] = tx.releases.of_project(project, (State.PUBLISHED,))
-    rows: dict[str, Image | None] = {}
-    return [
-        (release, row)
-        for release in releases
-        for image in release.images
-        if (row := rows.setdefault(image.sha256, tx.images.get(image.sha256))) is not None
-    ]
 
 
 def _end_names(tx: Writing, release: Release) -> None:

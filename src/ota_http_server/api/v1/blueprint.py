@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, jsonify, request
 
+from ota_http_server.api.v1.arriving import Arriving
 from ota_http_server.api.v1.conditions import expected, is_known, tag_of
 from ota_http_server.api.v1.document import document
 from ota_http_server.api.v1.door import Door
@@ -17,7 +18,6 @@ from ota_http_server.api.v1.nouns import NOUNS
 from ota_http_server.api.v1.page import NOTHING
 from ota_http_server.api.v1.page import Page as ReadablePage
 from ota_http_server.api.v1.reading import BASE
-from ota_http_server.api.v1.upload import Upload
 from ota_http_server.api.v1.words import Query
 from ota_http_server.domain.errors import Invalid, NotFound, NotJson
 from ota_http_server.domain.identity import project_name
@@ -79,7 +79,7 @@ def _view(door: Door, endpoint: Endpoint) -> Callable[..., Response]:
             _asked(endpoint),
             _said(endpoint),
             expected(request.headers.get("If-Match")),
-            _upload() if endpoint.uploads else None,
+            _arriving() if endpoint.uploads else None,
         )
         return _response(endpoint, endpoint.handler(call))
 
@@ -113,13 +113,13 @@ def _said(endpoint: Endpoint) -> dict[str, Any]:
     return said
 
 
-def _upload() -> Upload:
+def _arriving() -> Arriving:
     if request.content_encoding:
         raise NotJson("an image with a Content-Encoding is not taken: send its own bytes")
     length = request.environ.get("CONTENT_LENGTH") or ""
     if not (length.isascii() and length.isdigit()) or len(length) > LENGTH_DIGITS_MAX:
         raise Invalid("say the image's length first: Content-Length is needed")
-    return Upload(request.stream, int(length))
+    return Arriving(request.stream, int(length))
 
 
 def _response(endpoint: Endpoint, answer: Answer) -> Response:

@@ -32,6 +32,7 @@ Times are RFC 3339 in UTC. A list has `items` and `next`: the `after` of the nex
 PATH_ABOUT = {
     "project": "A project.",
     "version": "A version, however it is spelt: `1.0` finds `1.0.0`.",
+    "file": "The name that the image has in URLs.",
     "device": "A device.",
     "attempt": "The number of an update.",
     "key": "The name of an API key.",
@@ -130,6 +131,8 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.has_edition and endpoint.status != 204:
         done["headers"] = {"ETag": {"schema": {"type": "string"}}}
     responses: dict[str, Any] = {str(endpoint.status): done}
+    if endpoint.may_make:
+        responses["201"] = {**done, "description": REASONS[201]}
     for status in sorted(_refusals(endpoint)):
         responses[str(status)] = {"description": REASONS[status]}
         if status != 304:

@@ -11,6 +11,7 @@ from ota_http_server.operations.explain import Explain
 from ota_http_server.operations.give_key import GiveKey
 from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mint_token import MintToken
+from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.settle_project import SettleProject
 from ota_http_server.storage.database import Database
@@ -30,6 +31,7 @@ class Door:
     projects: SettleProject
     mint: MintToken
     revoke: RevokeToken
+    publish: PublishRelease
     explain: Explain
     enroll: Enroll
     look_after: LookAfterDevice
@@ -37,4 +39,3 @@ class Door:
     device_keys: AdmitKey
     lifetime_minutes: int
     lifetime_minutes_max: int
-    image_bytes_max: int

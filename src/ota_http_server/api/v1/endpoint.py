@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ota_http_server.api.v1.arriving import Arriving
 from ota_http_server.api.v1.door import Door
-from ota_http_server.api.v1.upload import Upload
 from ota_http_server.api.v1.words import Said, Told
 from ota_http_server.domain.edition import ANY_EDITION, Expected
 from ota_http_server.domain.operator import Operator, Role
@@ -26,7 +26,7 @@ class Call:
     said: Mapping[str, Any]
     expected: Expected = ANY_EDITION
     """From `If-Match`."""
-    upload: Upload | None = None
+    arriving: Arriving | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,9 @@ class Endpoint:
     pages: bool = False
     has_edition: bool = False
     uploads: bool = False
+    """The body is bytes."""
+    may_make: bool = False
+    """It answers 201 where it made something, else its usual status."""
     refuses: tuple[int, ...] = ()
     """Statuses beside those that follow from the above."""
 

@@ -6,6 +6,7 @@ from ota_http_server.api.v1.device_keys import DEVICE_KEYS
 from ota_http_server.api.v1.devices import DEVICES
 from ota_http_server.api.v1.endpoint import Noun
 from ota_http_server.api.v1.events import EVENTS
+from ota_http_server.api.v1.images import IMAGES
 from ota_http_server.api.v1.keys import KEYS
 from ota_http_server.api.v1.projects import PROJECTS
 from ota_http_server.api.v1.releases import RELEASES
@@ -14,6 +15,7 @@ from ota_http_server.api.v1.tokens import TOKENS
 NOUNS: tuple[Noun, ...] = (
     PROJECTS,
     RELEASES,
+    IMAGES,
     DEVICES,
     TOKENS,
     CREDENTIALS,

@@ -1,18 +1,15 @@
 """What is said and told of releases and their images."""
 
-from typing import get_args
-
 from marshmallow import fields
 
 from ota_http_server.api.v1.paging import Paged, TellsPage
 from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, Texts, Told
-from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.release import NOTES_CHARACTERS_MAX, Origin, State
 from ota_http_server.domain.version import VERSION_CHARACTERS_MAX
+from ota_http_server.operations.release_wish import PARTS, REASON_CHARACTERS_MAX
 
-REASON_CHARACTERS_MAX = 256  # what the audit keeps of a fact
-PARTS = get_args(Kind)
 MIN_FROM = "The lowest version that may go to this one at once."
+FORCE = "Why what a check says is overruled; kept with the release and in the audit log."
 FORCED = "Why a check was overruled."
 
 
@@ -37,6 +34,12 @@ class ImageTold(Told):
     hardware = Texts("Boards that it is for; empty: the chip alone decides.")
     secure_version = Number("Anti-rollback counter.", allow_none=True)
     header_version = Text("What a device that runs it may say.", allow_none=True)
+
+
+class ImageWithHeaderTold(ImageTold):
+    """An image with all that its bytes say of it."""
+
+    header = fields.Dict(metadata={"description": "Names and what they are."})
 
 
 class ReleaseTold(Told):
@@ -68,27 +71,27 @@ class ReleaseSaid(Said):
 
     channel = Text("Whoever follows it gets it.", characters_max=32)
     notes = Text("What is new.", characters_max=NOTES_CHARACTERS_MAX)
-    min_from = Text(MIN_FROM, characters_max=VERSION_CHARACTERS_MAX, allow_none=True)
+    min_from = Text(MIN_FROM, characters_max=VERSION_CHARACTERS_MAX)
     security = Flag("It mends something that an attacker could use.")
 
 
 class ReasonSaid(Said):
     """Why."""
 
-    reason = Text("For the audit log.", characters_max=REASON_CHARACTERS_MAX)
+    reason = Text("For the audit log.", characters_max=REASON_CHARACTERS_MAX, required=True)
 
 
 class PublishSaid(Said):
     """How to publish."""
 
-    force = Text(
-        "Why it is right although a check says no: overrules the checks.",
-        characters_max=REASON_CHARACTERS_MAX,
-        allow_none=True,
-    )
+    force = Text(FORCE, characters_max=REASON_CHARACTERS_MAX)
 
 
 class ImageQuery(Said):
-    part = Text("What the image is for, where its bytes do not say.", one_of=PARTS)
+    """What is declared of an image."""
+
+    part = Text("What it is for, where its bytes do not say.", one_of=PARTS)
     chip = Text("The chip it is for, where its bytes do not say.", characters_max=64)
-    hardware = Text("Boards it is for, with commas between.", characters_max=1_000)
+    hardware = Text("Boards that it is for, with commas between.", characters_max=2_000)
+    sha256 = Text("Compared with what arrives.", characters_max=64)
+    force = Text(FORCE, characters_max=REASON_CHARACTERS_MAX)
