@@ -72,7 +72,7 @@ class Client:
 CLIENTS = {
     "esp-idf": Client(ESP32),
     "arduino": Client(ESP32),
-    "esphome": Client(ESP32, tells_version=False),  # its manifest is the same for everybody
+    "esphome": Client(ESP32, tells_version=False),  # a real one might, in the manifest's URL
     "swupdate": Client(LINUX),
     "zephyr": Client(ZEPHYR, tells_version=False),  # it says that it installed, not what it runs
 }
@@ -138,7 +138,7 @@ def _device(scene: Scene, client: str, staged: Staged, running: Firmware, number
         case "arduino":
             return ArduinoEsp32(f"{folder}/latest.bin", board, access)
         case "esphome":
-            return EspHome(f"{folder}/manifest.json", board, access)
+            return EspHome(f"{folder}/manifest.json?revision={REVISION}", board, access)
         case "swupdate":
             return SwUpdate(scene.server, board, access, controller=staged.device)
     return Zephyr(scene.server, board, access, controller=staged.device)
