@@ -1,5 +1,7 @@
 """ESPHome and ESP Web Tools: one manifest, read as strictly as the two read it."""
 
+from urllib.parse import urljoin
+
 import pytest
 
 from ota_http_server.domain.esp8266_sample import esp8266_application
@@ -276,6 +278,15 @@ def test_every_part_can_be_fetched(ota, own):
     (part,) = document(ota, token=own)["builds"][0]["parts"]
 
     assert ota.get(followed(part["path"]), own).data == COMPLETE
+
+
+def test_behind_a_credential_in_the_path_a_browser_finds_every_part(ota, own):
+    ota.drop_old("lamp", "lamp-1.4.0-factory.bin", COMPLETE)
+    manifest = f"/firmware/lamp/{own}/manifest.json?chip=any"
+
+    (part,) = ota.get(manifest).json["builds"][0]["parts"]
+
+    assert ota.get(urljoin(manifest, part["path"])).data == COMPLETE
 
 
 # --- odds and ends

@@ -36,9 +36,9 @@ def configurations(ota, own, query=""):
     return said["Configurations"]
 
 
-def takes(configurations, version, board="ESP32_DEV", downgrades=False):
+def takes(listed, version, board="ESP32_DEV", downgrades=False):
     """The URL that the library fetches next, None for nothing."""
-    for one in configurations:
+    for one in listed:
         if one.get("Board", board) == board:
             its = one.get("Version", "")
             if its == "" or its > version or (downgrades and its != version):
