@@ -394,6 +394,14 @@ def test_an_esp8266_sees_by_itself_what_is_too_big_so_that_tasmota_asks_for_less
     assert esp8266(ota, token, "lamp-1.0.0.bin", version=None, room=100).data == SMALL
 
 
+def test_one_token_in_boards_of_two_families_opens_both_their_files(sensor):
+    ota, token = sensor
+    image = drop(ota, "1.1.0")
+    esp8266(ota, token, "lamp-1.0.0.bin", version=None)
+
+    assert esp32(ota, token, "lamp-1.1.0.bin", lamp("0.1.0", seed=9)).data == image
+
+
 def test_a_fixed_file_begins_no_attempt_and_tells_what_runs(ota, token):
     drop(ota, "1.1.0")
 

@@ -12,7 +12,7 @@ from ota_http_server.domain.release import State
 from ota_http_server.operations.registry import read
 from ota_http_server.storage.credentials import Kind
 from tests.instance import Instance
-from tests.protocols.lamps import BOARD, a_credential, drop, lamp, publish
+from tests.protocols.lamps import BOARD, PROJECT, a_credential, drop, lamp, publish
 
 LATEST = "/firmware/lamp/latest.bin"
 
@@ -30,7 +30,7 @@ def a_token(ota):
 
 def know(ota, device=BOARD, **facts):
     """Somebody wrote it down."""
-    known = Device(id=device, **{"project": "lamp"} | facts)
+    known = Device(id=device, **{"project": PROJECT} | facts)
     ota.ota.stores.database.change(lambda tx: tx.devices.add(known))
     ota.clock.pass_seconds(2)
 
@@ -220,7 +220,6 @@ def test_of_several_the_newest_for_its_chip_counts(ota, token):
         ({"pinned": "9.9"}, "pin-missing", 404),
         ({"free_bytes": 1_000}, "too-big", 409),
         ({"chip": "esp32c3"}, "wrong-chip", 409),
-        ({"project": "fan"}, "wrong-project", 409),
         ({"version": "2.0.0", "version_from": VersionFrom.DEVICE}, "not-newer", 409),
     ],
 )
@@ -231,6 +230,14 @@ def test_what_would_not_be_offered_is_not_given(ota, token, facts, why, status):
     answer = ota.get(LATEST, token)
 
     assert (reason(answer), answer.status_code) == (why, status)
+
+
+def test_of_a_device_of_another_project_the_hardware_counts_alone(ota, token):
+    drop(ota, "1.1.0", "lamp-1.1.0-s3.bin", chip="esp32s3")
+    image = drop(ota, "1.0.0")
+    know(ota, project="fan", chip="esp32", version="7.0", pinned="8.0")
+
+    assert ota.get(LATEST, token).data == image
 
 
 def test_channel_and_pin_of_the_device_count(ota, token):

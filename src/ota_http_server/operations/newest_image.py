@@ -21,7 +21,7 @@ from ota_http_server.domain.self_comparing import for_self_comparing
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.download import NO_SUCH_PROJECT
-from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.registry import Known, Registry
 from ota_http_server.storage.database import Database
 
 NEWEST_NAME = "latest.bin"
@@ -75,7 +75,7 @@ class NewestImage:
             raise NotFound(NO_SUCH_PROJECT)
         shelf = self._catalog.of(project)
         known = self._registry.find(device_id) if device_id else None
-        device = known.device if known is not None else Device(id=device_id, project=project)
+        device = _device(known, device_id, project)
         device = replace(device, chip=chip or device.chip)
         settings = for_self_comparing(shelf.project, shelf.releases)
         decision = decide(
@@ -114,6 +114,25 @@ class NewestImage:
         """Notes that this caller takes this one from its first byte on."""
         key = (caller.credential, project, NEWEST_NAME)
         self._begun.begin(key, newest.image.sha256, newest.modified_at, newest.since)
+
+
+def _device(known: Known | None, device_id: str, project: str) -> Device:
+    """A token may open another project than the registry's: then only the hardware counts."""
+    if known is None:
+        return Device(id=device_id, project=project)
+    device = known.device
+    if device.project == project:
+        return device
+    return Device(
+        id=device_id,
+        project=project,
+        chip=device.chip,
+        revision=device.revision,
+        revision_min=device.revision_min,
+        board=device.board,
+        free_bytes=device.free_bytes,
+        blocked=device.blocked,
+    )
 
 
 def _running(device: Device, project: Project, releases: Sequence[Release], hold: Hold) -> Newest:

@@ -11,7 +11,7 @@ known to be unable to.
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Forbidden, NotFound, Refusal
@@ -142,7 +142,9 @@ class Arduino:
         except Refusal:
             answer = None
         if answer is not None and answer.device is not None:
-            return answer.device
+            other = answer.device.chip == ESP8266 and board.sighting.chip is None
+            # A token may be in many boards: what another family's said does not count here.
+            return replace(answer.device, chip=None) if other else answer.device
         return told(Device(id="", project=place.project), board.sighting, None, 0)
 
 

@@ -67,6 +67,7 @@ class EspIdfNeeds:
             answer.body,
             PIECE_BYTES,
             lambda method, there, fields: self._client.ota.request(method, there, *fields),
+            lambda there, ask: probe.follow(there, ask, look.rules, IMAGE.redirect),
         )
 
     def _get(self, probe: Probe, there: Address) -> bytes:

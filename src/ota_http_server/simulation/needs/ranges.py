@@ -11,6 +11,8 @@ from ota_http_server.simulation.needs.probe import Probe
 FAR_BYTES = 4096  # from the end: where a resume asks for a byte too much
 Render = Callable[[str, Address, tuple[tuple[str, str], ...]], bytes]
 """A request as the client writes it: method, address and more fields."""
+Follow = Callable[[Address, Callable[[Address], Answer]], tuple[Address, Answer]]
+"""How the client follows redirects: to the last address, and its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,19 @@ def range_needs(who: str, *, head: str, ignored: str, kept: str) -> RangeNeeds:
 
 
 def examine_ranges(
-    probe: Probe, needs: RangeNeeds, address: Address, whole: bytes, piece: int, render: Render
+    probe: Probe,
+    needs: RangeNeeds,
+    address: Address,
+    whole: bytes,
+    piece: int,
+    render: Render,
+    follow: Follow | None = None,
 ) -> None:
-    """HEAD, two pieces, one that is a byte too long, one behind the end."""
-    _head(probe, needs, address, len(whole), render)
+    """HEAD, two pieces, one that is a byte too long, one behind the end.
+
+    `follow`: where HEAD is redirected to, all ranges go.
+    """
+    address = _head(probe, needs, address, len(whole), render, follow)
     opened = probe.line.opened
     size = len(whole)
     middle = min(piece, size // 2)
@@ -80,11 +91,21 @@ def examine_ranges(
     _behind(probe, needs, address, size, render)
 
 
-def _head(probe: Probe, needs: RangeNeeds, address: Address, size: int, render: Render) -> None:
-    request = render("HEAD", address, ())
-    answer = probe.ask(address, request, bodiless=True)
+def _head(
+    probe: Probe,
+    needs: RangeNeeds,
+    address: Address,
+    size: int,
+    render: Render,
+    follow: Follow | None,
+) -> Address:
+    def ask(there: Address) -> Answer:
+        return probe.ask(there, render("HEAD", there, ()), bodiless=True)
+
+    address, answer = follow(address, ask) if follow is not None else (address, ask(address))
     found = f"{answer.status}, Content-Length {answer.headers.get('content-length', 'missing')}"
     probe.notes.judge(needs.head, answer.status == 200 and answer.length == size, found)
+    return address
 
 
 def _piece(
