@@ -224,7 +224,7 @@ class PublishRelease:
             if release.state is not State.DRAFT:
                 raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
             tx.releases.remove(release.number)
-            _note(tx, operator, "remove_draft", release, None)
+            _note(tx, operator, "remove_draft", release)
 
         self._database.change(removed)
         self._news.refresh()
@@ -249,7 +249,7 @@ def _made(tx: Writing, operator: Operator, wish: ReleaseWish) -> Release:
             created_at=tx.second,
         )
     )
-    _note(tx, operator, "create_draft", release, None)
+    _note(tx, operator, "create_draft", release)
     return release
 
 
@@ -287,7 +287,7 @@ def _end_names(tx: Writing, release: Release) -> None:
 
 
 def _note(
-    tx: Writing, operator: Operator, word: str, release: Release, because: str | None
+    tx: Writing, operator: Operator, word: str, release: Release, because: str | None = None
 ) -> None:
     tx.events.add(
         word,
