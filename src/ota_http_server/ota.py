@@ -203,9 +203,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         explain=Explain(database),
         publish=PublishRelease(
             database,
-            ReceiveImage(
-                blobs, image_bytes_max=settings.image_bytes_max, in_thread=host.in_thread
-            ),
+            ReceiveImage(blobs, image_bytes_max=settings.image_bytes_max, in_thread=host.in_thread),
             news,
         ),
         download=Download(database, collection, begun, catalog),
@@ -222,9 +220,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         keys=GiveKey(database, news),
         projects=SettleProject(database, news),
         key_verifier=KeyVerifier(database, news),
-        enroll=Enroll(
-            database, opaque, news, registry, verifier, devices_max=settings.devices_max
-        ),
+        enroll=Enroll(database, opaque, news, registry, verifier, devices_max=settings.devices_max),
         claims=Claims(database, ClaimCodes(secrets.devices)),
         redeem_claim=RedeemClaim(
             database,

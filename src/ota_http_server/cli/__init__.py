@@ -16,6 +16,8 @@ from ota_http_server.domain.errors import Misconfigured, Refusal
 COMMANDS = {
     "audit": "ota_http_server.cli.audit:audit",
     "certs": "ota_http_server.cli.certs:certs",
+    "claims": "ota_http_server.cli.claims:claims",
+    "devices": "ota_http_server.cli.devices:devices",
     "doctor": "ota_http_server.cli.doctor:doctor",
     "keys": "ota_http_server.cli.keys:keys",
     "projects": "ota_http_server.cli.projects:projects",
