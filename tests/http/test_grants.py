@@ -5,7 +5,9 @@ import pytest
 from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.grants import GRANT_SECONDS, Grants
+from ota_http_server.operations.check_in import JITTER
 from ota_http_server.security.claims import Claims
+from ota_http_server.settings import Settings
 
 LIFE_SECONDS = 1800
 
@@ -53,12 +55,20 @@ def test_two_tokens_are_two_callers(grants):
     assert grants.identify("one") != grants.identify("other")
 
 
-def test_a_grant_is_renewed_after_a_minute(grants, verifier):
+def test_a_grant_is_renewed_after_some_minutes(grants, verifier):
     grants.identify("token")
     verifier.now += GRANT_SECONDS
     grants.identify("token")
 
     assert verifier.verified == 2
+
+
+def test_a_device_that_comes_again_after_its_poll_time_is_still_known(grants, verifier):
+    grants.identify("credential")
+    verifier.now += (1 + JITTER) * Settings().poll_seconds
+    grants.identify("credential")
+
+    assert verifier.verified == 1
 
 
 def test_a_grant_ends_with_its_token(grants, verifier):

@@ -1,6 +1,7 @@
-"""Grants: a verified token is remembered for a minute.
+"""Grants: a verified credential is remembered for some minutes.
 
-The hundred ranges of one image then cost one signature check. What is remembered is the answer,
+The hundred ranges of one image then cost one signature check, and a device that comes every five
+minutes with an opaque credential costs no look at the database. What is remembered is the answer,
 never the token: the key is its digest. A grant ends with its token, and all of them at once when
 the revocation counter moves.
 """
@@ -14,8 +15,8 @@ from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.verify_token import credential_of
 
-GRANT_SECONDS = 60.0
-GRANTS_MAX = 10_000  # some 600 bytes each
+GRANT_SECONDS = 600.0  # longer than devices wait between two check-ins, if nobody set that
+GRANTS_MAX = 30_000  # some 600 bytes each
 
 
 class Validity(Protocol):

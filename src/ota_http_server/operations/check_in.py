@@ -117,7 +117,9 @@ class CheckIn:
         if known.device.project != visit.project:
             sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
-        after = told(known.device, sighting, self._registry.named_by(sighting.digests), at)
+        after = known.device
+        if sighting is not NOTHING_SAID:  # most polls say nothing but whose they are
+            after = told(after, sighting, self._registry.named_by(sighting.digests), at)
         if after == known.device and self._proof(known.latest, sighting, at) is None:
             decision = decide(
                 after,

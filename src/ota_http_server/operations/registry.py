@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 
-from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.domain.observation import KnownImage
-from ota_http_server.domain.offer import History
+from ota_http_server.domain.offer import NO_HISTORY, History
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.news import News
 from ota_http_server.storage.counters import CATALOG, DEVICES
@@ -113,7 +113,10 @@ def read(rows: Reading, device_id: str) -> Known | None:
     device = rows.devices.get(device_id)
     if device is None:
         return None
-    return Known(device, rows.attempts.latest_of(device_id), rows.attempts.history(device_id))
+    latest = rows.attempts.latest_of(device_id)
+    if latest is None or latest.state is State.VERIFIED:
+        return Known(device, latest, NO_HISTORY)  # a success ends what counts: one look less
+    return Known(device, latest, rows.attempts.history(device_id))
 
 
 def known_image(rows: Reading, digests: frozenset[str]) -> KnownImage | None:
