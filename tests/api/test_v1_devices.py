@@ -201,3 +201,91 @@ def test_the_server_explains_why_a_device_gets_what_it_gets(api):
     assert said["decision"]["answer"] in ("offer", "hold")
     assert [release["version"] for release in said["releases"]] == ["2.0.0"]
     assert [attempt["state"] for attempt in said["attempts"]] == ["failed"]
+
+
+def test_a_device_is_registered_once_and_changed_from_then_on(api):
+    first = api.put(f"/devices/{DEVICE.upper()}", {"project": "lamp", "tags": ["b", "a"]})
+    again = api.put(f"/devices/{DEVICE}", {"project": "lamp"})
+    changed = api.patch(f"/devices/{DEVICE}", {"channel": "Beta", "notes": "x"}, If_Match='"1"')
+    outdated = api.patch(f"/devices/{DEVICE}", {"notes": "y"}, If_Match='"1"')
+
+    assert (first.status_code, first.headers["Location"]) == (201, f"/api/v1/devices/{DEVICE}")
+    assert (first.json["tags"], first.json["created_by"]) == (["a", "b"], "shared-secret")
+    assert again.status_code == 409
+    assert (changed.json["channel"], changed.headers["ETag"]) == ("beta", '"2"')
+    assert outdated.status_code == 412
+    assert api.get(f"/devices/{DEVICE}").json == changed.json
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"project": None},
+        {"project": "-"},
+        {"chip": "no chip!"},
+        {"revision": 10_000},
+        {"board": "x" * 65},
+        {"tags": "a"},
+        {"tags": ["a b"]},
+        {"channel": "no channel"},
+        {"notes": "x" * 2_001},
+        {"blocked": None},
+        {"pinned": "a b"},
+        {"last_seen": "2025-10-09T15:34:12Z"},
+        {"edition": 5},
+        {"id": "other"},
+    ],
+)
+def test_what_makes_no_sense_of_a_device_is_refused(api, wrong):
+    add(api.ota, a_device())
+
+    assert api.patch(f"/devices/{DEVICE}", wrong).status_code == 400
+    assert api.get(f"/devices/{DEVICE}").json["edition"] == 1
+
+
+def test_a_device_comes_into_a_project_that_is_named(api):
+    assert api.put(f"/devices/{DEVICE}", {}).status_code == 400
+    assert api.put("/devices/a%20b", {"project": "lamp"}).status_code == 400
+    assert api.put(f"/devices/{DEVICE}", {"project": "lamp", "bored": 1}).status_code == 400
+
+
+def test_null_says_that_something_is_not_known(api):
+    add(api.ota, a_device(chip="esp32", revision=3, board="b", channel="beta", pinned="1.0"))
+    nothing = dict.fromkeys(("chip", "revision", "board", "channel", "pinned", "version"))
+
+    told = api.patch(f"/devices/{DEVICE}", nothing).json
+
+    assert {name: told[name] for name in nothing} == nothing
+
+
+def test_a_device_is_forgotten_with_all_that_it_had(api):
+    add(api.ota, a_device())
+    tried(api.ota, DEVICE, [State.FAILED])
+
+    assert api.delete(f"/devices/{DEVICE}", If_Match='"7"').status_code == 412
+    assert api.delete(f"/devices/{DEVICE}").status_code == 204
+    assert api.get(f"/devices/{DEVICE}").status_code == 404
+    assert api.delete(f"/devices/{DEVICE}").status_code == 404
+
+
+def test_an_update_is_called_off(api):
+    add(api.ota, a_device())
+    assert api.post(f"/devices/{DEVICE}/cancel").status_code == 409
+    tried(api.ota, DEVICE, [State.OFFERED])
+
+    answer = api.post(f"/devices/{DEVICE}/cancel")
+
+    assert (answer.status_code, answer.json["state"]) == (200, "canceled")
+
+
+def test_a_device_may_try_again(api):
+    add(api.ota, a_device(chip="esp32", version="1.0.0", version_from=VersionFrom.DEVICE))
+    tried(api.ota, DEVICE, [State.FAILED] * 3)
+    before = api.get(f"/devices/{DEVICE}/explain").json["decision"]
+
+    answer = api.post(f"/devices/{DEVICE}/retry")
+
+    after = api.get(f"/devices/{DEVICE}/explain").json["decision"]
+    assert answer.status_code == 200
+    assert (before["answer"], before["reason"]) == ("hold", "failing")
+    assert (after["answer"], after["version"]) == ("offer", "2.0.0")
