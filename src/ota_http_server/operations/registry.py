@@ -16,7 +16,7 @@ from ota_http_server.domain.observation import KnownImage
 from ota_http_server.domain.offer import NO_HISTORY, History
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.news import News
-from ota_http_server.storage.counters import CATALOG, DEVICES
+from ota_http_server.storage.counters import CATALOG, of_device
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Reading
 
@@ -56,7 +56,7 @@ class Registry:
 
         While the database is away, what was known last, if anything.
         """
-        count = self._news.of(DEVICES)
+        count = self._news.of(of_device(device_id))
         remembered = self._known.get(device_id)
         if remembered is not None and remembered[0] == count and _is_quiet(remembered[1]):
             return remembered[1]

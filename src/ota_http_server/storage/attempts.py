@@ -15,7 +15,7 @@ from ota_http_server.domain.attempt import (
     next_id,
 )
 from ota_http_server.domain.offer import History
-from ota_http_server.storage.counters import DEVICES, Counters
+from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.schema import attempt_lines, attempts, devices
 from ota_http_server.storage.turns import Turn, take_turn
 
@@ -101,7 +101,7 @@ class Attempts:
                 **_changeable(attempt),
             )
         )
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(attempt.device))
         opened = self.get(number)
         assert opened is not None
         return opened
@@ -110,7 +110,7 @@ class Attempts:
         self._connection.execute(
             update(attempts).where(attempts.c.id == attempt.id).values(_changeable(attempt))
         )
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(attempt.device))
 
     def silent_since(self, before: int, limit: int) -> list[Attempt]:
         """Open attempts whose device was not heard of since; the longest silent first."""

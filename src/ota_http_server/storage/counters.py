@@ -1,4 +1,11 @@
-"""Counters: a change of one tells every worker of every instance to read something anew."""
+"""Counters: a change of one tells every worker of every instance to read something anew.
+
+A transaction moves its counters just before its commit, in one order. Every change moves one, so
+whoever moved it early would make the others wait for the rest of its work, and might wait for
+them crosswise.
+"""
+
+from zlib import crc32
 
 from sqlalchemy import Connection, select
 
@@ -7,10 +14,34 @@ from ota_http_server.storage.upserts import insert_into
 
 CATALOG = "catalog"
 """Projects and releases."""
-DEVICES = "devices"
-"""What is known of devices, but not when they were last seen."""
 KEYS = "keys"
 """API keys."""
+_DEVICES = tuple(f"devices-{number:02x}" for number in range(256))
+
+_MOVED = "ota_counters_moved"
+
+
+def of_device(device_id: str) -> str:
+    """The counter of what is known of this device and its attempts, but not when it was last seen.
+
+    Shared by one device in 256: a rollout does not make the whole fleet be read anew.
+    """
+    return _DEVICES[crc32(device_id.encode()) % len(_DEVICES)]
+
+
+def gathering(connection: Connection) -> Connection:
+    """The connection; counters that its transaction moves wait for `move_gathered`."""
+    return connection.execution_options(**{_MOVED: set()})
+
+
+def move_gathered(connection: Connection) -> None:
+    for name in sorted(connection.get_execution_options()[_MOVED]):
+        statement = insert_into(connection, counters, name=name, value=1)
+        connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[counters.c.name], set_={"value": counters.c.value + 1}
+            )
+        )
 
 
 class Counters:
@@ -26,9 +57,5 @@ class Counters:
         return self._connection.scalar(query) or 0
 
     def move(self, name: str) -> None:
-        statement = insert_into(self._connection, counters, name=name, value=1)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[counters.c.name], set_={"value": counters.c.value + 1}
-            )
-        )
+        """It has moved when the transaction is committed."""
+        self._connection.get_execution_options()[_MOVED].add(name)

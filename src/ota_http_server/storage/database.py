@@ -18,6 +18,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from ota_http_server.domain.errors import Unavailable
+from ota_http_server.storage.counters import gathering, move_gathered
 from ota_http_server.storage.engines import engine_for, sqlite_file
 from ota_http_server.storage.events import Event
 from ota_http_server.storage.failures import in_our_words, is_worth_a_second_try
@@ -113,8 +114,10 @@ class Database:
     def _committed(self, work: Callable[[Writing], T]) -> tuple[T, list[Event]]:
         self._file.check()
         with in_our_words(), self._writer.connect() as connection, connection.begin():
-            tx = Writing(connection, self.clock(), self._journal)
-            return work(tx), tx.events.added
+            tx = Writing(gathering(connection), self.clock(), self._journal)
+            result = work(tx)
+            move_gathered(connection)
+            return result, tx.events.added
 
     def close(self) -> None:
         self._readers.dispose()

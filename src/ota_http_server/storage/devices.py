@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 
 from ota_http_server.domain.device import Device, VersionFrom
-from ota_http_server.storage.counters import DEVICES, Counters
+from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.schema import devices
 from ota_http_server.storage.upserts import insert_into
 
@@ -65,21 +65,21 @@ class Devices:
         # Another instance may have met it in the same moment.
         new = insert_into(self._connection, devices, id=device.id, wiped_at=0, **_values(device))
         self._connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(device.id))
 
     def change(self, device: Device) -> None:
         """Writes all that is known of it; `edition` is the caller's to count."""
         self._connection.execute(
             update(devices).where(devices.c.id == device.id).values(_values(device))
         )
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(device.id))
 
     def wipe(self, device_id: str, at: int) -> None:
         """Earlier attempts count no more against it."""
         self._connection.execute(
             update(devices).where(devices.c.id == device_id).values(wiped_at=at)
         )
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(device_id))
 
     def wiped_at(self, device_id: str) -> int:
         query = select(devices.c.wiped_at).where(devices.c.id == device_id)
@@ -87,7 +87,7 @@ class Devices:
 
     def remove(self, device_id: str) -> None:
         self._connection.execute(delete(devices).where(devices.c.id == device_id))
-        Counters(self._connection).move(DEVICES)
+        Counters(self._connection).move(of_device(device_id))
 
     def see(self, seen: Iterable[tuple[str, int, str]]) -> None:
         """Id, unix second and address of devices that were here; the latest second counts.

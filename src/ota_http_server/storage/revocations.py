@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, delete, select
 
 from ota_http_server.domain.identity import device_key
-from ota_http_server.storage.schema import counters, revoked_devices, revoked_tokens
+from ota_http_server.storage.counters import Counters
+from ota_http_server.storage.schema import revoked_devices, revoked_tokens
 from ota_http_server.storage.upserts import insert_into
 
 COUNTER = "revocations"
@@ -44,7 +45,7 @@ class Revocations:
                 where=new.until > revoked_tokens.c.until,
             )
         )
-        self._count()
+        Counters(self._connection).move(COUNTER)
 
     def revoke_device(self, device: str, at: int) -> None:
         """Revokes what the device was issued up to this second; it never moves backwards."""
@@ -57,12 +58,11 @@ class Revocations:
                 where=new.at > revoked_devices.c.at,
             )
         )
-        self._count()
+        Counters(self._connection).move(COUNTER)
 
     def counter(self) -> int:
         """Grows with every revocation; 0 before the first."""
-        value = self._connection.scalar(select(counters.c.value).where(counters.c.name == COUNTER))
-        return value or 0
+        return Counters(self._connection).get(COUNTER)
 
     def snapshot(self) -> Snapshot:
         # The counter first: a revocation that comes in between is then read twice, never missed.
@@ -85,12 +85,4 @@ class Revocations:
         self._connection.execute(delete(revoked_tokens).where(revoked_tokens.c.until < now))
         self._connection.execute(
             delete(revoked_devices).where(revoked_devices.c.at < now - LIFE_SECONDS_MAX)
-        )
-
-    def _count(self) -> None:
-        statement = insert_into(self._connection, counters, name=COUNTER, value=1)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[counters.c.name], set_={"value": counters.c.value + 1}
-            )
         )
