@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from ota_http_server.domain.attempt import State
 from ota_http_server.operations.check_in import Visit
+from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.storage.attempts import Attempts
 from ota_http_server.storage.database import Database
-from tests.operations.fleets import Fleet, lamp
+from tests.operations.fleets import SILENT_SECONDS, Fleet, lamp
 
 WAIT_SECONDS = 0.3
 """So long one waits for the other where only one may write: on SQLite it never comes."""
@@ -74,3 +77,31 @@ def test_changes_of_two_devices_never_wait_for_each_other_crosswise(fleet, datab
     side_by_side(lambda: database.change(many), lambda: other.change(single))
 
     assert sorted(runs) == ["many", "single"]  # none was taken back and run once more
+
+
+def test_a_report_in_the_same_moment_is_not_overwritten_by_silence(
+    fleet, database, other, monkeypatch
+):
+    fleet.clock.pass_seconds(2 * SILENT_SECONDS)
+    attempt = fleet.attempts("one")[0]
+    found, reported = threading.Event(), threading.Event()
+    finds = Attempts.silent_since
+
+    def finds_and_is_overtaken(self, before, limit):
+        silent = finds(self, before, limit)
+        if limit > 1 and not found.is_set():
+            found.set()
+            reported.wait(WAIT_SECONDS)
+        return silent
+
+    def report():
+        found.wait()
+        report_there = Report(other, fleet.registry)
+        report_there(Visit("one", "lamp", "192.0.2.1"), Word(Told.INSTALLED, attempt.id))
+        reported.set()
+
+    monkeypatch.setattr(Attempts, "silent_since", finds_and_is_overtaken)
+    side_by_side(fleet.mark_silent, report)
+
+    assert fleet.attempts("one")[0].state is State.INSTALLED
+    assert fleet.attempts("two")[0].state is State.SILENT

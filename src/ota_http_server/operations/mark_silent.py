@@ -35,8 +35,13 @@ class MarkSilent:
 
 
 def _mark(tx: Writing, before: int) -> list[Attempt]:
-    marked = []
-    for attempt in tx.attempts.silent_since(before, MARKED_AT_ONCE_MAX):
-        silence = "nothing was heard of the device since"
-        marked.append(move(tx, attempt, State.SILENT, silence))
-    return marked
+    found = sorted(one.device for one in tx.attempts.silent_since(before, MARKED_AT_ONCE_MAX))
+    for device in found:
+        tx.devices.lock(device)
+    # Once more, now that nobody changes them: one of them may have been heard of meanwhile.
+    silence = "nothing was heard of the device since"
+    return [
+        move(tx, attempt, State.SILENT, silence)
+        for attempt in tx.attempts.silent_since(before, MARKED_AT_ONCE_MAX)
+        if attempt.device in found
+    ]
