@@ -16,6 +16,7 @@ from ota_http_server.cli import cli
 from ota_http_server.cli.sample import write_sample
 from ota_http_server.domain import errors, formats
 from ota_http_server.http.problems import status_of
+from ota_http_server.protocols.enrollment import Enrollment
 from ota_http_server.settings import Settings, env_name, knobs
 from tests.pages import REPOSITORY, anchors, blocks, headings, links, pages
 
@@ -124,10 +125,11 @@ def test_every_route_is_in_the_reference_and_none_that_is_not_there(app):
     # The admin API has a page of its own, made from its document; `tests/api` compares the two.
     rules = {rule.rule for rule in app.url_map.iter_rules()}
     framework = {rule for rule in rules if not rule.startswith("/api/v1/")}
-    device = {route for route in documented if route.startswith("/firmware/")}
+    firmware = {route for route in documented if route.startswith("/firmware/")}
+    device = {route for route in documented if route.startswith("/api/device/")}
 
-    assert documented - device == framework
-    assert len(device) == 10
+    assert documented - firmware - device == framework
+    assert len(firmware) == 10
 
 
 def test_every_documented_device_route_answers(app):
@@ -141,6 +143,16 @@ def test_every_documented_device_route_answers(app):
             # No real chip has the revision that the sample image asks for.
             assert client.get(f"{route}?revision=9999").status_code == 200, route
             assert client.post(route).status_code == 405, route
+
+
+def test_every_documented_way_to_a_first_credential_is_there(app):
+    client = app.test_client()
+    routes = {heading.strip("`") for heading in headings(REFERENCE / "http.md")}
+
+    for name in Enrollment.names:
+        assert f"/api/device/v1/{name}" in routes
+        answer = client.post(f"/api/device/v1/{name}", json={})
+        assert answer.status_code == (200 if name == "challenge" else 400), name
 
 
 def test_a_damaged_image_is_refused_as_the_reference_says(app, tmp_path):
