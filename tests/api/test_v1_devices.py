@@ -63,7 +63,7 @@ def test_devices_are_found_by_what_they_are(api):
     assert found("chip=ESP32-S3") == ["b"]
     assert found("version=1.0") == ["a"]
     assert found("tag=test") == ["a"]
-    assert found("tag=tes") == []
+    assert found("tag=tes") == found("tag=TEST") == found("tag=t%25") == []
     assert found("channel=beta") == ["b"]
     assert found("blocked=true") == ["b"]
     assert found("blocked=false") == ["a", "c"]
