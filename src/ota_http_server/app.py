@@ -121,6 +121,7 @@ def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
         mint=ota.mint,
         revoke=ota.revoke,
         publish=ota.publish,
+        change_release=ota.change_release,
         explain=ota.explain,
         enroll=ota.enroll,
         look_after=ota.look_after,

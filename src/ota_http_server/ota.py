@@ -15,6 +15,7 @@ from ota_http_server.operations.admit_key import AdmitKey
 from ota_http_server.operations.ask_with_key import AskWithKey
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
+from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.claim import Claims
 from ota_http_server.operations.collect import Collection
@@ -113,6 +114,7 @@ class Ota:
     report: Report
     explain: Explain
     publish: PublishRelease
+    change_release: ChangeRelease
     download: Download
     describe: DescribeProject
     mint: MintToken
@@ -201,6 +203,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         ),
         report=Report(database, registry),
         explain=Explain(database),
+        change_release=ChangeRelease(database, news),
         publish=PublishRelease(
             database,
             ReceiveImage(blobs, image_bytes_max=settings.image_bytes_max, in_thread=host.in_thread),

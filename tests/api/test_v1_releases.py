@@ -75,13 +75,21 @@ def test_what_is_published_never_changes(api):
 
     assert api.put(RELEASE, {"notes": ""}).status_code == 200
     assert api.put(RELEASE, {"notes": "other"}).status_code == 409
-    assert api.patch(RELEASE, {"channel": "beta"}).status_code == 409
     assert api.delete(RELEASE).status_code == 409
     assert send(api, lamp(), f"{RELEASE}/images/more.bin").status_code == 409
     assert send(api, lamp(seed=3), f"{RELEASE}/images/lamp-1.4.0.bin").status_code == 409
     assert send(api, lamp(), f"{RELEASE}/images/lamp-1.4.0.bin").status_code == 200
     assert api.post(f"{RELEASE}/publish").status_code == 200
     assert api.get(RELEASE).json == before
+
+
+def test_to_whom_a_release_goes_may_change_and_its_images_stay(api):
+    before = publish(api)
+
+    after = api.patch(RELEASE, {"channel": "beta", "notes": "for the desk"}).json
+
+    assert (after["channel"], after["notes"]) == ("beta", "for the desk")
+    assert after["images"] == before["images"]
 
 
 def test_a_version_is_found_however_it_is_spelt(api):

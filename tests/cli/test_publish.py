@@ -95,6 +95,18 @@ def test_a_release_is_withdrawn_and_restored_with_a_reason(call, image):
     assert restored.out.startswith("lamp 1.4.0 is published")
 
 
+def test_a_release_is_moved_to_another_channel_as_it_is(call, image):
+    call("publish", "lamp.bin", "--project", "lamp", "--channel", "beta")
+    before = json.loads(call("releases", "show", "1.4.0", "--project", "lamp", "--json").out)
+
+    said = call("releases", "set", "1.4.0", "--project", "lamp", "--channel", "stable", "--json")
+
+    after = json.loads(said.out)
+    assert (before["channel"], after["channel"]) == ("beta", "stable")
+    assert after["images"] == before["images"]
+    assert "Action=change_release" in (call.folder / "ota_audit.log").read_text()
+
+
 def test_a_draft_can_be_forgotten_and_a_release_cannot(call, image):
     call("publish", "lamp.bin", "--project", "lamp", "--draft")
 

@@ -13,6 +13,7 @@ from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.release import Release, State, release_version
+from ota_http_server.operations.release_wish import ReleaseWish
 from ota_http_server.settings import Settings
 
 project_option = click.option("--project", required=True, help="Project that it is of.")
@@ -75,6 +76,23 @@ def publish(
     """Publish a draft."""
     with opened_ota(settings) as ota:
         release = ota.publish.publish(SHELL, project, version, force=force)
+    _say(shown(release), as_json)
+
+
+@releases.command("set")
+@click.argument("version")
+@project_option
+@click.option("--channel", help="Devices that follow this channel get it.")
+@click.option("--notes", help="What is new, for people.")
+@click.option("--min-from", metavar="VERSION", help="Lowest version that may go to this one.")
+@click.option("--security/--no-security", default=None, help="It closes a hole.")
+@json_option
+@data_options
+def change(settings: Settings, version: str, project: str, as_json: bool, **said: Any) -> None:
+    """Change the channel of a release, or what is said about it; its images never change."""
+    wish = ReleaseWish.of(project, version, **said)
+    with opened_ota(settings) as ota:
+        release = ota.change_release(SHELL, wish)
     _say(shown(release), as_json)
 
 

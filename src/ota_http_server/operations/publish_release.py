@@ -22,7 +22,7 @@ from ota_http_server.domain.release import (
 from ota_http_server.operations.admit_image import admit, candidate_of
 from ota_http_server.operations.news import News
 from ota_http_server.operations.receive_image import ReceiveImage, part_in_release
-from ota_http_server.operations.release_wish import ReleaseWish, Upload, reason
+from ota_http_server.operations.release_wish import ReleaseWish, Upload, as_wished, reason
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -47,7 +47,7 @@ class PublishRelease:
             expected.check(0 if known is None else known.edition)
             if known is None:
                 return _made(tx, operator, wish)
-            wished = _as_wished(known, wish)
+            wished = as_wished(known, wish)
             if wished == known:
                 return known
             if known.state is not State.DRAFT:
@@ -251,16 +251,6 @@ def _made(tx: Writing, operator: Operator, wish: ReleaseWish) -> Release:
     )
     _note(tx, operator, "create_draft", release)
     return release
-
-
-def _as_wished(release: Release, wish: ReleaseWish) -> Release:
-    return replace(
-        release,
-        channel=wish.channel or release.channel,
-        notes=release.notes if wish.notes is None else wish.notes,
-        min_from=release.min_from if wish.min_from is None else wish.min_from,
-        security=release.security if wish.security is None else wish.security,
-    )
 
 
 def _changed(tx: Writing, release: Release) -> Release:

@@ -4,6 +4,7 @@ Nothing has a name before all of it is here, whole and right; whatever goes wron
 nothing behind.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore
@@ -50,7 +51,7 @@ class ReceiveImage:
         try:
             with self._blobs.receiving(self._image_bytes_max, upload.length or 0) as partial:
                 for block in upload.blocks:
-                    self._in_thread(lambda block=block: partial.write(block))
+                    self._in_thread(functools.partial(partial.write, block))
                 _check_length(upload, partial.size)
                 image = self._image(upload, partial)
                 yield image, lambda: self._keep(partial)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 from ota_http_server.domain.errors import Invalid
@@ -11,6 +11,7 @@ from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.release import (
     DEFAULT_CHANNEL,
     NOTES_CHARACTERS_MAX,
+    Release,
     channel_name,
     release_version,
 )
@@ -103,6 +104,17 @@ class Upload:
             part=_part(part),
             sha256=_sha256(sha256),
         )
+
+
+def as_wished(release: Release, wish: ReleaseWish) -> Release:
+    """The release with what is wished in place of what it had."""
+    return replace(
+        release,
+        channel=wish.channel or release.channel,
+        notes=release.notes if wish.notes is None else wish.notes,
+        min_from=release.min_from if wish.min_from is None else wish.min_from,
+        security=release.security if wish.security is None else wish.security,
+    )
 
 
 def file_name(name: object) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ota_http_server.http.operators import Operators
 from ota_http_server.operations.admit_key import AdmitKey
+from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.claim import Claims
 from ota_http_server.operations.enroll import Enroll
 from ota_http_server.operations.explain import Explain
@@ -32,6 +33,7 @@ class Door:
     mint: MintToken
     revoke: RevokeToken
     publish: PublishRelease
+    change_release: ChangeRelease
     explain: Explain
     enroll: Enroll
     look_after: LookAfterDevice

@@ -12,7 +12,6 @@ from ota_http_server.api.v1.release_words import (
     ReleaseSaid,
     ReleaseTold,
 )
-from ota_http_server.domain.edition import Expected
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.release import Release, release_version
@@ -88,12 +87,11 @@ def draft_release(call: Call) -> Answer:
     refuses=(409,),
 )
 def change_release(call: Call) -> Answer:
-    """Change the draft of a release that is there."""
-    with call.door.database.reading() as rows:
-        release = release_of(call, rows)
-    # Whoever names no edition means the one that was just seen to be there.
-    editions = call.expected.editions or frozenset({release.edition})
-    return _answer(call.door.publish.draft(call.operator, _wish(call), Expected(editions)))
+    """Change the channel, the notes or what a release may follow.
+
+    Its version and its images never change.
+    """
+    return _answer(call.door.change_release(call.operator, _wish(call), call.expected))
 
 
 @RELEASES.route(

@@ -1,0 +1,56 @@
+"""Changing what is said about a release: its channel, its notes, what it may follow.
+
+Its version and its images never change; to whom it goes and what people read of it may.
+"""
+
+from dataclasses import replace
+
+from ota_http_server.domain.edition import ANY_EDITION, Expected
+from ota_http_server.domain.errors import Conflict, NotFound
+from ota_http_server.domain.operator import Operator, Role
+from ota_http_server.domain.release import Release, State
+from ota_http_server.operations.news import News
+from ota_http_server.operations.release_wish import ReleaseWish, as_wished
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Writing
+
+
+class ChangeRelease:
+    """The operation; one for each process."""
+
+    def __init__(self, database: Database, news: News) -> None:
+        self._database = database
+        self._news = news
+
+    def __call__(
+        self, operator: Operator, wish: ReleaseWish, expected: Expected = ANY_EDITION
+    ) -> Release:
+        """The draft or the published release as it is wished; a withdrawn one is a `Conflict`."""
+        operator.must(Role.PUBLISHER, wish.project)
+
+        def changed(tx: Writing) -> Release:
+            tx.releases.take_turn()
+            release = tx.releases.get(wish.project, wish.version)
+            if release is None:
+                raise NotFound(f"{wish.project} has no release {wish.version}")
+            expected.check(release.edition)
+            wished = as_wished(release, wish)
+            if wished == release:
+                return release
+            if release.state is State.WITHDRAWN:
+                raise Conflict(f"{release.version} is withdrawn: restore it first")
+            after = replace(wished, edition=release.edition + 1)
+            tx.releases.change(after)
+            tx.events.add(
+                "change_release",
+                IP=operator.address,
+                project=release.project,
+                release=release.version,
+                channel=after.channel if after.channel != release.channel else None,
+                actor=operator.name,
+            )
+            return after
+
+        release = self._database.change(changed)
+        self._news.refresh()
+        return release
