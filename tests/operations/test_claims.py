@@ -46,6 +46,7 @@ def test_a_code_becomes_a_device_with_a_credential(here, clock):
     device = here.device("aa:bb:cc:dd:ee:ff")
     assert (device.project, device.channel, device.tags) == ("lamp", "beta", ("x",))
     assert (device.chip, device.board, device.created_by) == ("esp32", "b1", "claim:1")
+    assert (device.address, device.last_seen) == (ADDRESS, None)
     assert (device.version, device.version_from) == ("1.0.0", VersionFrom.DEVICE)
     assert here.who(issued.text).subject == "aa:bb:cc:dd:ee:ff"
     event = here.events("issue_credential")[0]

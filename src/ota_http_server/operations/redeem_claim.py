@@ -82,7 +82,8 @@ class RedeemClaim:
 
         def redeemed(tx: Writing) -> IssuedCredential:
             claim = _standing(tx.claims.with_digest(digest, lock=True), tx.second)
-            new = told(Device(id=device, project=claim.project), sighting, None, tx.second)
+            new = Device(id=device, project=claim.project, address=address[:64] or None)
+            new = told(new, sighting, None, tx.second)
             found, is_new = found_or_registered(
                 tx, claimed_device(claim, new, tx.second), self._devices_max
             )
