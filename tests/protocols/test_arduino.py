@@ -186,6 +186,20 @@ def test_the_chip_of_an_unknown_sketch_is_not_known_unless_the_url_says_it(ota, 
     assert esp32(ota, token, "latest.bin?chip=ESP32", unknown).data == image
 
 
+def test_the_url_may_say_the_revision_and_the_board_too(ota, token):
+    image = drop(ota, "1.1.0", min_chip_revision=300)
+
+    assert held(esp32(ota, token)) == "unknown-revision"
+    assert esp32(ota, token, "latest.bin?revision=301&board=lamp-v2").data == image
+    assert device_of(ota).board == "lamp-v2"
+
+
+def test_nonsense_in_the_url_is_nothing_said(ota, token):
+    name = f"lamp-1.0.0.bin?version={'9' * 100}&chip=!&revision=x"
+
+    assert esp32(ota, token, name, running=lamp("0.1.0", seed=9), version=None).data == OLD
+
+
 def test_a_release_for_another_chip_is_not_for_it(ota, token):
     drop(ota, "1.1.0", chip="esp32s3")
 

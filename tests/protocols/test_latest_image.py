@@ -259,9 +259,11 @@ def test_what_it_runs_already_is_the_newest_for_it(ota, token):
 
 
 def test_a_revision_that_is_not_known_holds_it(ota, token):
-    drop(ota, "1.1.0", min_chip_revision=300)
+    image = drop(ota, "1.1.0", min_chip_revision=300)
 
     assert reason(ota.get(LATEST, token)) == "unknown-revision"
+    assert reason(ota.get(f"{LATEST}?revision=299", token)) == "wrong-revision"
+    assert ota.get(f"{LATEST}?revision=300", token).data == image
 
 
 def test_there_may_be_nothing(ota, token):

@@ -57,6 +57,18 @@ class Sighting:
             free_bytes=_number("free_bytes", free_bytes, BYTES_MAX),
         )
 
+    def beside(self, other: "Sighting") -> "Sighting":
+        """These facts, and the other's where nothing is said here."""
+        return replace(
+            self,
+            version=self.version or other.version,
+            digests=self.digests or other.digests,
+            chip=self.chip or other.chip,
+            revision=self.revision if self.revision is not None else other.revision,
+            board=self.board or other.board,
+            free_bytes=self.free_bytes if self.free_bytes is not None else other.free_bytes,
+        )
+
     def without_state(self) -> "Sighting":
         """What it is, not what it runs."""
         return replace(self, version=None, digests=frozenset())

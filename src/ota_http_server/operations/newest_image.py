@@ -6,7 +6,7 @@ not given to it here either.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ota_http_server.domain.decision import decide
 from ota_http_server.domain.device import Device
@@ -14,10 +14,12 @@ from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFou
 from ota_http_server.domain.fitting import fitting
 from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.observation import told
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, ReleaseImage
 from ota_http_server.domain.self_comparing import for_self_comparing
+from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.download import NO_SUCH_PROJECT
@@ -65,9 +67,13 @@ class NewestImage:
         self._begun = begun
 
     def __call__(
-        self, caller: Identity, project: str, device_id: str = "", chip: str | None = None
+        self,
+        caller: Identity,
+        project: str,
+        device_id: str = "",
+        sighting: Sighting = NOTHING_SAID,
     ) -> Newest:
-        """The image for this device, "" where nobody knows which it is; it may say its chip.
+        """The image for this device, "" where nobody knows which it is, and what it says of itself.
 
         Refuses in the words of a decision: 409 for what does not fit, or is not known to fit.
         """
@@ -76,14 +82,15 @@ class NewestImage:
         shelf = self._catalog.of(project)
         known = self._registry.find(device_id) if device_id else None
         device = _device(known, device_id, project)
-        device = replace(device, chip=chip or device.chip)
+        at = int(self._database.clock().timestamp())
+        device = told(device, sighting, self._registry.named_by(sighting.digests), at)
         settings = for_self_comparing(shelf.project, shelf.releases)
         decision = decide(
             device,
             settings,
             shelf.releases,
             history=NO_HISTORY if known is None else known.history,
-            at=int(self._database.clock().timestamp()),
+            at=at,
             parts=GIVEN,
         )
         if isinstance(decision, Offer):

@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.errors import Forbidden, NotFound, Refusal
+from ota_http_server.domain.errors import Forbidden, Invalid, NotFound, Refusal
 from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import told
 from ota_http_server.domain.offer import Decision, Hold, Reason
 from ota_http_server.domain.release import VERSION_PATTERN
-from ota_http_server.domain.sighting import BYTES_MAX, DIGEST_PATTERN, Sighting
+from ota_http_server.domain.sighting import BYTES_MAX, DIGEST_PATTERN, NOTHING_SAID, Sighting
 from ota_http_server.domain.version import VERSION_CHARACTERS_MAX
 from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.firmware_door import FirmwareDialect
@@ -175,12 +175,22 @@ def _board(request: Request) -> Board:
     room = said("FREE_SPACE")
     mac = said("STA_MAC").lower()
     sighting = Sighting.of(
-        version=version if mode in (SKETCH, VERSION) else None,
+        version=version,
         digests=tuple(one for one in digests if DIGEST_PATTERN.fullmatch(one)),
-        chip=ESP8266 if "ESP8266" in prefix else Said.of(request).get("chip"),
+        chip=ESP8266 if "ESP8266" in prefix else None,
         free_bytes=room if _is_bytes(room) else None,
     )
+    sighting = sighting.beside(_said_in_url(request))
+    if mode not in (SKETCH, VERSION):
+        sighting = replace(sighting, version=None)  # that was the filesystem's
     return Board(mode, mac if MAC_PATTERN.match(mac) else None, version or None, sighting)
+
+
+def _said_in_url(request: Request) -> Sighting:
+    try:
+        return Said.of(request).sighting()
+    except Invalid:
+        return NOTHING_SAID
 
 
 def _is_bytes(text: str) -> bool:

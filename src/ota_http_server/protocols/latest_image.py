@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ota_http_server.domain.identity import Identity
-from ota_http_server.domain.sighting import chip_name
 from ota_http_server.http.exchange import Headers, Reply, Request
 from ota_http_server.http.files import begins_at_zero, sends_bytes
 from ota_http_server.http.images import send_digest, send_image
@@ -57,8 +56,7 @@ class LatestImage:
             # A file that really has this name comes first.
             return self._files.answer(request, caller, place)
         device = device_of(caller, request)
-        chip = chip_name(Said.of(request).get("chip"))
-        newest = self._newest(caller, place.project, device, chip)
+        newest = self._newest(caller, place.project, device, Said.of(request).sighting())
         if place.name != NEWEST_NAME:
             return send_digest(newest.image, NEWEST_NAME, place.name.rpartition(".")[2])
         reply = send_image(request, self._blobs, newest.image, newest.modified_at, device=device)
