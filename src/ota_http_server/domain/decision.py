@@ -40,6 +40,10 @@ FOR_OTHERS = frozenset(
     }
 )
 """Such a release was not made for this device."""
+ENDS_THE_SEARCH = frozenset(
+    {Reason.UNKNOWN_VERSION, Reason.LOOPING, Reason.FAILING, Reason.CANCELED}
+)
+"""An older release is no answer to these: the device may have come from it."""
 STAYS_SECONDS = 3_600  # a download that has begun is not taken away for so long
 
 
@@ -127,8 +131,7 @@ def _newest(
             return judged if first is None or first.reason in FOR_OTHERS else first
         if judged.reason is Reason.NOT_NEWER:
             return first or judged  # everything behind is older still
-        if judged.reason in (Reason.UNKNOWN_VERSION, Reason.LOOPING, Reason.FAILING):
-            # An older release is no answer to these: the device may have come from it.
+        if judged.reason in ENDS_THE_SEARCH:
             return judged
         first = first or judged
     nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
@@ -178,6 +181,9 @@ def _judged(
     if history.failures.get(release.number, 0) >= FAILURES_MAX:
         detail = f"{release.version} failed on it {history.failures[release.number]} times"
         return Hold(Reason.FAILING, detail, release)
+    if release.number in history.canceled:
+        detail = f"{release.version} was called off for it; `devices retry` lets it try again"
+        return Hold(Reason.CANCELED, detail, release)
     same = attempt is not None and attempt.release == release.number
     goes_on = attempt if same and attempt is not None and attempt.sha256 == image.sha256 else None
     return Offer(release, image, rule, goes_on)

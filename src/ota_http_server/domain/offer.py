@@ -1,6 +1,6 @@
 """The words of a decision: what is offered, or why nothing is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -34,6 +34,7 @@ class Reason(StrEnum):
     LOOPING = "looping"
     FAILING = "failing"
     CANCELING = "canceling"
+    CANCELED = "canceled"
 
 
 class Rule(StrEnum):
@@ -74,7 +75,9 @@ class History:
     """What became of a device's earlier tries, since somebody last wiped the slate."""
 
     failures: Mapping[int, int] = field(default_factory=dict)
-    """By release: how often it failed or was rolled back."""
+    """By release: how often it failed, was rolled back, or the device gave up by itself."""
+    canceled: Set[int] = frozenset()
+    """Releases that an operator called off."""
     deliveries: Mapping[str, int] = field(default_factory=dict)
     """By image: how often all of it went out since the device's version last changed."""
 

@@ -52,6 +52,13 @@ class _Manner:
     opens: bool
     opens_for: str | None
     compares: bool
+    hears_cancel: bool
+
+    def ends(self, attempt: Attempt | None, project: str) -> TypeGuard[Attempt]:
+        """Whether it was called off: who asks again works on it no more, and can tell no more."""
+        if self.hears_cancel or attempt is None:
+            return False
+        return attempt.is_canceling and attempt.project == project
 
     def opens_with(self, decision: Decision) -> TypeGuard[Offer]:
         """Whether an attempt is to be opened that is not there yet."""
@@ -102,11 +109,19 @@ class CheckIn:
         opens: bool = True,
         opens_for: str | None = None,
         compares: bool = False,
+        hears_cancel: bool = False,
     ) -> Answer:
         """`opens=False` only looks: an offer then opens no attempt; with `opens_for` none but that
         of the image with this SHA-256 does. `compares`: the client compares versions by itself.
+        `hears_cancel`: it is told what was called off, and says when it has stopped.
         """
-        manner = _Manner(parts=parts, opens=opens, opens_for=opens_for, compares=compares)
+        manner = _Manner(
+            parts=parts,
+            opens=opens,
+            opens_for=opens_for,
+            compares=compares,
+            hears_cancel=hears_cancel,
+        )
         shelf = self._catalog.of(visit.project)
         known = self._registry.find(visit.device)
         if known is None:
@@ -130,7 +145,7 @@ class CheckIn:
                 at=at,
                 parts=parts,
             )
-            if not manner.opens_with(decision):
+            if not (manner.ends(known.open_attempt, visit.project) or manner.opens_with(decision)):
                 self._registry.saw(visit.device, visit.address)
                 return self._answer(visit, after, decision, known.open_attempt)
         return self._written(visit, sighting, shelf, manner)
@@ -147,6 +162,8 @@ class CheckIn:
             tx.devices.lock(visit.device)
             known = read(tx, visit.device) or self._registered(tx, visit)
             device, latest = _observed(tx, known, sighting)
+            if manner.ends(latest, visit.project):
+                latest = move(tx, latest, State.CANCELED, "called off")
             running = latest if latest is not None and latest.is_open else None
             releases = tx.releases.of_project(visit.project, (ReleaseState.PUBLISHED,))
             decision = decide(

@@ -76,7 +76,9 @@ class LookAfterDevice:
             # What was offered in this very second is among what is wiped.
             tx.devices.wipe(device_id, tx.second + 1)
             attempt = tx.attempts.latest_of(device_id)
-            if attempt is not None and attempt.is_open and attempt.deliveries:
+            if attempt is not None and attempt.is_canceling:
+                move(tx, attempt, State.CANCELED, "let go before the device agreed")
+            elif attempt is not None and attempt.is_open and attempt.deliveries:
                 tx.attempts.change(replace(attempt, deliveries=0))
             _note(tx, "retry_device", operator, device)
             return device
@@ -145,9 +147,9 @@ def _move(tx: Writing, device: Device) -> None:
 
 
 def _canceled(tx: Writing, attempt: Attempt) -> Attempt:
+    attempt = replace(attempt, cancel_asked=True, changed_at=tx.second)
     if attempt.state not in BEGUN:
         return move(tx, attempt, State.CANCELED, "called off before it began")
-    attempt = replace(attempt, cancel_asked=True)
     tx.attempts.change(attempt)
     return attempt
 

@@ -70,15 +70,19 @@ class Attempts:
             .limit(50)  # so many tries without one success hold the device long before
         )
         failures: dict[int, int] = {}
+        canceled: set[int] = set()
         deliveries: dict[str, int] = {}
         for row in rows:
             if row.state == State.VERIFIED.value:
                 break
-            if State(row.state) in BAD:
+            gave_up = row.state == State.CANCELED.value and not row.cancel_asked
+            if gave_up or State(row.state) in BAD:
                 failures[row.release] = failures.get(row.release, 0) + 1
+            elif row.state == State.CANCELED.value:
+                canceled.add(row.release)
             if row.deliveries:
                 deliveries[row.sha256] = deliveries.get(row.sha256, 0) + row.deliveries
-        return History(failures, deliveries)
+        return History(failures, frozenset(canceled), deliveries)
 
     def open(self, attempt: Attempt) -> Attempt:
         """The attempt with its id. Whoever calls saw to it that no other of the device is open."""
