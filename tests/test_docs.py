@@ -15,9 +15,11 @@ from ota_http_server.app import create_app
 from ota_http_server.cli import cli
 from ota_http_server.cli.sample import write_sample
 from ota_http_server.domain import errors, formats
+from ota_http_server.domain.offer import Reason
 from ota_http_server.http.firmware_door import FirmwareDoor
 from ota_http_server.http.problems import status_of
 from ota_http_server.protocols.enrollment import Enrollment
+from ota_http_server.protocols.json_check import JsonCheck
 from ota_http_server.settings import Settings, env_name, knobs
 from tests.pages import REPOSITORY, anchors, blocks, headings, links, pages
 
@@ -156,6 +158,27 @@ def test_every_documented_way_to_a_first_credential_is_there(app):
         assert f"/api/device/v1/{name}" in routes
         answer = client.post(f"/api/device/v1/{name}", json={})
         assert answer.status_code == (200 if name == "challenge" else 400), name
+
+
+def test_checks_and_reports_have_the_fields_of_the_reference(app):
+    page = (REFERENCE / "http.md").read_text()
+    client = app.test_client()
+    who = {"device": "board", "project": "lamp", "chip": "esp32", "revision": 9999}
+
+    held = client.post("/api/device/v1/check", json=who | {"version": "1.4.0"}).get_json()
+    offer = client.post("/api/device/v1/check", json=who | {"version": "1.0.0"}).get_json()
+    told = client.post("/api/device/v1/report", json=who | {"state": "installed"}).get_json()
+
+    assert (held["update"], offer["update"], told["state"]) == (False, True, "installed")
+    assert [name for name in (*held, *offer, *told) if f"`{name}`" not in page] == []
+    routes = {heading.strip("`") for heading in headings(REFERENCE / "http.md")}
+    assert {f"/api/device/v1/{name}" for name in JsonCheck.names} - routes == set()
+
+
+def test_every_hold_reason_is_explained():
+    named = {h.strip("`") for h in headings(REFERENCE / "hold-reasons.md") if h.startswith("`")}
+
+    assert named == {str(reason) for reason in Reason}
 
 
 def test_a_damaged_image_is_refused_as_the_reference_says(app, tmp_path):
