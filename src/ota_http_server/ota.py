@@ -149,6 +149,7 @@ def open_stores(settings: Settings, host: Host | None = None) -> Stores:
         jwt_secret=settings.jwt_secret,
         admin_secret=settings.admin_secret,
         device_secret=settings.device_secret,
+        jwt_secret_also=settings.jwt_secret_also,
     )
     journal = FileJournal(settings.ota_audit_log, AuditHead(places.audit_head, secrets.audit))
     database = Database(
@@ -162,7 +163,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
     host = host or Host()
     stores = open_stores(settings, host)
     database, secrets = stores.database, stores.secrets
-    tokens = Tokens(secrets.jwt, settings.jwt_alg, settings.jwt_expiry_max * 60)
+    tokens = Tokens(secrets.jwt, settings.jwt_alg, settings.jwt_expiry_max * 60, secrets.jwt_also)
     verifier = TokenVerifier(tokens, database, monotonic=host.monotonic)
     blobs = Blobs(stores.places.blobs, _group(settings.transfer_group))
     collection = Collection(

@@ -105,6 +105,13 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         secret=True,
         shown_default="made in the data folder",
     )
+    jwt_secret_also: str | None = knob(
+        None,
+        "another secret whose tokens are accepted, while one follows the other",
+        TOKENS,
+        secret=True,
+        shown_default="none",
+    )
     admin_secret: str | None = knob(
         None,
         "secret of the admin endpoints",

@@ -23,11 +23,14 @@ def unsafe(
 ) -> list[str]:
     """One sentence for each danger; an empty list if there is none."""
     said = _weak("jwt_secret", secrets.jwt, SECRET_BYTES_MIN[algorithm])
+    if secrets.jwt_also is not None:
+        said += _weak("jwt_secret_also", secrets.jwt_also, SECRET_BYTES_MIN[algorithm])
     said += _weak("admin_secret", secrets.admin, ADMIN_SECRET_BYTES_MIN)
     said += _weak("device_secret", secrets.devices, DEVICE_SECRET_BYTES_MIN)
     said += equal_secrets(
         {
             "jwt_secret": secrets.jwt,
+            "jwt_secret_also": secrets.jwt_also or "",
             "admin_secret": secrets.admin,
             "device_secret": secrets.devices,
         }

@@ -71,6 +71,8 @@ class Secrets:
     """What device credentials and download tickets are made with: apart from the tokens' secret,
     so that a new one of those leaves every board its credential."""
     audit: bytes = field(repr=False)
+    jwt_also: str | None = field(default=None, repr=False)
+    """Tokens that this one signed are accepted too."""
 
 
 @contextmanager
@@ -133,6 +135,7 @@ def prepare(
     jwt_secret: str | None,
     admin_secret: str | None,
     device_secret: str | None = None,
+    jwt_secret_also: str | None = None,
 ) -> Secrets:
     """Makes what is missing. Secrets given by the settings are used as they are, and not kept."""
     given = {places.jwt_secret: jwt_secret, places.admin_secret: admin_secret}
@@ -145,6 +148,7 @@ def prepare(
             admin=admin_secret or load_or_make(places.admin_secret),
             devices=device_secret or load_or_make(places.device_secret),
             audit=load_or_make(places.audit_key).encode(),
+            jwt_also=jwt_secret_also,
         )
         migrate(database_url)
         if lacks_devices and _has_credentials(database_url):

@@ -5,7 +5,8 @@ without padding, signed with HMAC. PyJWT prepares the key (it refuses public key
 as a secret) and signs and compares; taking the text apart is done here, because every library
 forgives something: padding, duplicate claims, `exp` as text, a key named by the header.
 One algorithm is bound to the key. The header is never asked which one to use, only required to
-agree (RFC 8725 §3.1).
+agree (RFC 8725 §3.1). While one secret follows another, tokens of either are accepted; which it was
+is found out by trying.
 """
 
 import json
@@ -47,22 +48,28 @@ _HEADER_NAMES_REFUSED = frozenset(
 
 
 class Tokens:
-    """Mints and verifies with one secret and one algorithm."""
+    """Mints with one secret and one algorithm, and verifies with that and perhaps another."""
 
-    __slots__ = ("_algorithm", "_header", "_key", "_lifetime_seconds_max", "_signer")
+    __slots__ = ("_algorithm", "_header", "_keys", "_lifetime_seconds_max", "_signer")
 
     def __init__(
         self,
         secret: str | bytes,
         algorithm: str = "HS256",
         lifetime_seconds_max: int = 1440 * 60,
+        also: str | None = None,
     ) -> None:
-        """Raise `Misconfigured` for an unknown algorithm or a secret that cannot be one."""
+        """Raise `Misconfigured` for an unknown algorithm or a secret that cannot be one.
+
+        `also`: tokens signed with this secret hold, too; none is minted with it.
+        """
         if algorithm not in _SIGNERS:
             raise Misconfigured(f"jwt_alg must be one of {', '.join(ALGORITHMS)}")
         self._algorithm = algorithm
         self._signer = _SIGNERS[algorithm]
-        self._key = _key(secret, self._signer)
+        self._keys = [_key(secret, self._signer)]
+        if also:
+            self._keys.append(_key(also, self._signer))
         self._lifetime_seconds_max = lifetime_seconds_max
         self._header = _encoded(_COMPACT.encode({"alg": algorithm, "typ": "JWT"}).encode())
 
@@ -83,7 +90,7 @@ class Tokens:
             "fw_version": firmware_version,
         }
         signed = f"{self._header}.{_encoded(_COMPACT.encode(payload).encode())}"
-        signature = self._signer.sign(signed.encode(), self._key)
+        signature = self._signer.sign(signed.encode(), self._keys[0])
         return f"{signed}.{_encoded(signature)}", payload
 
     def verify(self, token: str, now: int) -> Claims:
@@ -100,9 +107,8 @@ class Tokens:
         header, payload, signature = shape.groups()
         if header != self._header:
             self._check_header(header)
-        if not self._signer.verify(
-            token[: shape.end(2)].encode(), self._key, _decoded(signature, "signature")
-        ):
+        signed, given = token[: shape.end(2)].encode(), _decoded(signature, "signature")
+        if not any(self._signer.verify(signed, key, given) for key in self._keys):
             raise Unauthenticated("the signature does not hold")
         return read_claims(_json_object(payload, "payload"), now, self._lifetime_seconds_max)
 
