@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ota_http_server.domain.attempt import BEGUN, Attempt, State
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.fitting import fitting
+from ota_http_server.domain.fitting import fitting, misfit_of
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.newness import newer, runs
 from ota_http_server.domain.offer import (
@@ -68,7 +68,8 @@ def decide(
         return Hold(Reason.WRONG_PROJECT, f"the device belongs to project {device.project}")
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
-    if attempt is not None and (going_on := _going_on(attempt, releases, at)) is not None:
+    going_on = _going_on(attempt, device, project, releases, parts, at)
+    if going_on is not None:
         return going_on
     if device.pinned is not None:
         return _pinned(device, project, releases, attempt, history, parts)
@@ -91,9 +92,17 @@ def verdicts(
     ]
 
 
-def _going_on(attempt: Attempt, releases: Sequence[Release], at: int) -> Decision | None:
+def _going_on(
+    attempt: Attempt | None,
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    parts: Sequence[Kind],
+    at: int,
+) -> Decision | None:
     """A try that has begun goes on with its own image, even if a newer release came meanwhile."""
-    if attempt.state not in BEGUN or at - attempt.changed_at > STAYS_SECONDS:
+    # A moment far in the future is as far away: somebody set a clock back.
+    if attempt is None or attempt.state not in BEGUN or _far(attempt.changed_at, at):
         return None
     release = next((r for r in releases if r.number == attempt.release), None)
     if release is None or release.state is not ReleaseState.PUBLISHED:
@@ -104,9 +113,15 @@ def _going_on(attempt: Attempt, releases: Sequence[Release], at: int) -> Decisio
     if attempt.state is State.INSTALLED:
         detail = f"it reported {attempt.version} as installed and was not seen running it yet"
         return Hold(Reason.AWAITING_RESTART, detail, release)
+    if image.part not in parts or misfit_of(device, project, release, image) is not None:
+        return None  # it may have said more about itself since
     if attempt.deliveries >= DELIVERIES_MAX:
         return _looping(release, attempt.deliveries)
     return Offer(release, image, Rule.VERSION, attempt)
+
+
+def _far(moment: int, at: int) -> bool:
+    return abs(at - moment) > STAYS_SECONDS
 
 
 def _newest(
