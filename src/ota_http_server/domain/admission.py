@@ -129,14 +129,15 @@ def _counter(candidate: Candidate, published: Published) -> Objected | None:
     its = candidate.facts.secure_version
     if its is None:
         return None
-    same_chip = [
+    alike = [
         (release, facts.secure_version)
         for release, facts in published
-        if facts.chip == candidate.facts.chip and facts.secure_version is not None
+        if (facts.chip, facts.kind) == (candidate.facts.chip, candidate.facts.kind)
+        and facts.secure_version is not None
     ]
-    if not same_chip:
+    if not alike:
         return None
-    newest, counter = same_chip[0]
+    newest, counter = alike[0]
     if version_key(candidate.version) < version_key(newest.version) or its >= counter:
         return None
     detail = (
