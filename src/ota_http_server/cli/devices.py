@@ -163,7 +163,7 @@ def retry(settings: Settings, device: str, as_json: bool) -> None:
 def cancel(settings: Settings, device: str, as_json: bool) -> None:
     """Call a device's update off: at once if nothing began, else when the device agrees.
 
-    Block or pin the device first, or withdraw the release: it is offered again otherwise.
+    The device is not offered that release again, unless it may retry.
     """
     with opened_ota(settings) as ota:
         attempt = ota.look_after.cancel(SHELL, device)
