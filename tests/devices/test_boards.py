@@ -117,6 +117,32 @@ def test_a_cut_download_goes_on_where_it_was(server, partial):
     assert states_of(server, name) == ["verified"]
 
 
+def test_a_check_as_esp_http_client_writes_it_is_answered_in_few_bytes(server):
+    name = a_name("idf")
+    token = give_credential(server, name, "lamp")
+    said = (
+        b'{"version":"1.0.0","image_sha256":"' + LAMPS["1.0.0"][-32:].hex().encode() + b'",'
+        b'"chip":"esp32","revision":301,"free_bytes":1966080}'
+    )
+    head = (
+        "POST /api/device/v1/check HTTP/1.1\r\n"
+        "User-Agent: ESP32 HTTP Client/1.0\r\n"
+        f"Host: 127.0.0.1:{server.port}\r\n"
+        f"Authorization: Bearer {token}\r\n"
+        "Content-Type: application/json\r\n"
+        f"Content-Length: {len(said)}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+
+    answer = server.raw(head.encode() + said)
+
+    first, _, body = answer.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert f"Content-Length: {len(body)}".encode() in first
+    assert body.startswith(b'{"update":true,"attempt":1')
+    assert len(answer) < 2_048  # what an nRF91 has for all of it
+
+
 def test_what_went_out_is_the_attempts_progress(server):
     name = a_name("idf")
 

@@ -81,3 +81,13 @@ def test_any_words_are_facts_or_a_refusal(version, chip, revision, board, free):
     except Invalid:
         return
     assert sighting.version is None or 0 < len(sighting.version) <= 64
+
+
+def test_what_one_place_does_not_say_another_may():
+    header = Sighting.of(version="1.0.0", free_bytes=0)
+    url = Sighting.of(version="9.9.9", chip="esp32s3", revision=0, free_bytes=4)
+
+    assert header.beside(url) == Sighting.of(
+        version="1.0.0", chip="esp32s3", revision=0, free_bytes=0
+    )
+    assert url.beside(header) == url

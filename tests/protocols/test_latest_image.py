@@ -5,6 +5,8 @@ from hashlib import md5, sha256
 from urllib.parse import urlsplit
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.project import Project
@@ -26,6 +28,14 @@ def an_instance(tmp_path):
 @pytest.fixture(name="token")
 def a_token(ota):
     return a_credential(ota)
+
+
+@pytest.fixture(scope="module", name="shared")
+def a_shared_instance(tmp_path_factory):
+    with Instance(tmp_path_factory.mktemp("shared")) as instance:
+        drop(instance, "1.1.0")
+        instance.clock.pass_seconds(10)
+        yield instance, a_credential(instance)
 
 
 def know(ota, device=BOARD, **facts):
@@ -365,3 +375,22 @@ def test_a_project_may_say_the_chip_for_all_its_boards(ota, token):
     image = drop(ota, "1.1.0")
 
     assert ota.get(LATEST, token).data == image
+
+
+PRINTED = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
+
+
+@given(
+    method=st.sampled_from(("GET", "HEAD")),
+    range_said=st.none() | PRINTED.map(lambda text: f"bytes={text}"),
+    condition=st.none() | PRINTED,
+    query=PRINTED.map(lambda text: text.replace("#", "").replace("token", "")),
+)
+def test_whatever_is_asked_of_it_the_answer_is_one(shared, method, range_said, condition, query):
+    ota, token = shared
+    said = {"Range": range_said, "If_None_Match": condition}
+    headers = {name: value for name, value in said.items() if value is not None}
+
+    answer = ota.ask(method, f"{LATEST}?{query}", token, **headers)
+
+    assert answer.status_code in (200, 302, 304, 400, 409)
