@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import crowd, throughput
+from benchmarks import crowd, publishing, throughput
 from benchmarks.contestants import NotReady, program
 from benchmarks.loads import LoadFailed
 from benchmarks.rows import ROWS
@@ -29,6 +29,8 @@ TOOLS = {"wrk": "wrk", "nginx": "nginx", "openssl": "openssl"}
 """What must be on the path, and the package of Debian that brings it."""
 SLOW = {"slow": False, "slow-tls": True}
 """The rows of the slow readers, and whether they speak TLS."""
+PUBLISH = "publish"
+"""The row about the memory of whoever publishes."""
 FILES_BESIDE_READERS = 500
 LOAD_MAX = 1.0
 """With more than this before it began, somebody else takes part of what is measured."""
@@ -104,15 +106,22 @@ def measure(
     stage = prepare(folder)
     rows = [row for row in ROWS if row.key in keys]
     found = throughput.measure(rows, stage, rounds=extent.rounds, seconds=extent.seconds, say=say)
-    lines = [throughput.line(row, found[row.key]) for row in rows]
-    notes = [*_explained(extent, load), *throughput.errors(rows, found)]
+    lines = [line for row in rows for line in throughput.lines(row, found.rows[row.key])]
+    notes = [*_explained(extent, load), *throughput.notes(rows, found)]
     figures: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
         "load": load,
         "python": platform.python_version(),
-        "rows": {k: {n: [asdict(r) for r in rs] for n, rs in v.items()} for k, v in found.items()},
+        "rows": {
+            key: {name: [asdict(run) for run in made] for name, made in runs.items()}
+            for key, runs in found.rows.items()
+        },
     }
+    if PUBLISH in keys:
+        published = publishing.measure(stage, extent.rounds, say)
+        lines += publishing.lines(published)
+        figures["rows"][PUBLISH] = asdict(published)
     for key, tls in SLOW.items():
         if key in keys:
             slow = crowd.measure(stage, extent.crowd, tls=tls, say=say)
@@ -134,9 +143,9 @@ def _explained(extent: Extent, load: float) -> list[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    every = [row.key for row in ROWS] + list(SLOW)
+    every = [*(row.key for row in ROWS), PUBLISH, *SLOW]
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="speed and memory beside two rivals"
+        prog="python -m benchmarks", description="speed and memory beside rivals"
     )
     parser.add_argument("--quick", action="store_true", help="rough figures in 90 s, not 8 minutes")
     parser.add_argument(

@@ -1,4 +1,7 @@
-"""Who is measured: the product, nginx and Flask's development server, each on its own port."""
+"""Who is measured: the product, nginx and Flask's development server, each on its own port.
+
+gooseBit, which needs more than a command to start, has a file of its own.
+"""
 
 import http.client
 import json
@@ -11,13 +14,14 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.polled import Polled, enrolled
 from benchmarks.processes import started
 from benchmarks.stage import HOST, IMAGE_PATH, SLOW_IMAGE_PATH, VERSIONS_BODY, VERSIONS_PATH, Stage
 
-WE, NGINX, FLASK = "we", "nginx", "flask"
+WE, NGINX, FLASK, GOOSEBIT = "we", "nginx", "flask", "goosebit"
 WORKERS = 2
 START_SECONDS = 60.0
 _HERE = Path(__file__).resolve().parent
@@ -49,6 +53,10 @@ class NotReady(Exception):
     """A server did not start, or does not do the job that is measured."""
 
 
+class Absent(Exception):
+    """A rival that cannot be had here; the others are measured without it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contestant:
     """A running server."""
@@ -57,6 +65,17 @@ class Contestant:
     port: int
     tls: bool
     pid: int
+    folder: Path
+    """Its own; what it wrote is here, and what a load maker reads may be."""
+    polled: tuple[Polled, ...] = ()
+    """Devices that it knows, and has nothing to do for."""
+    key: str = field(default="", repr=False)
+    """Opens the admin API for whoever publishes."""
+
+    @property
+    def database(self) -> Path:
+        """Where the product keeps its rows."""
+        return self.folder / "data" / "ota.sqlite"
 
     def url(self, path: str) -> str:
         return f"{'https' if self.tls else 'http'}://{HOST}:{self.port}{path}"
@@ -69,11 +88,15 @@ def running(name: str, stage: Stage, *, tls: bool) -> Iterator[Contestant]:
     folder = stage.folder / f"{name}-{port}"
     folder.mkdir()
     log = folder / "log"
+    polled, key = enrolled(stage, folder / "data") if name == WE else ((), "")
     command = _command(name, stage, folder, port, tls=tls)
     with started(command, log, stage.environment(), folder) as child:
-        contestant = Contestant(name, port, tls, child.pid)
+        contestant = Contestant(name, port, tls, child.pid, folder, polled, key)
         _await(contestant, stage, child, log)
         _prove(contestant, stage)
+        if polled:
+            _prove_check(contestant, stage)
+            prove_idle(contestant, stage)
         yield contestant
 
 
@@ -191,3 +214,28 @@ def _prove(contestant: Contestant, stage: Stage) -> None:
         wrong.append("a request without a token")
     if wrong:
         raise NotReady(f"{contestant.name} answers wrongly: {', '.join(wrong)}")
+
+
+def prove_idle(contestant: Contestant, stage: Stage) -> None:
+    """A device that polls is known, and told that there is nothing to do: no link, no wish."""
+    for one in (contestant.polled[0], contestant.polled[-1]):
+        status, body = ask(contestant, stage, *one.poll)
+        if status != 200 or json.loads(body).get("_links"):
+            said = body[:300].decode(errors="replace")
+            raise NotReady(f"{contestant.name} answers wrongly to a poll: {status} {said}")
+
+
+def _prove_check(contestant: Contestant, stage: Stage) -> None:
+    """The same in JSON, once the folder's files have become releases; a stranger is refused."""
+    one = contestant.polled[0]
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        status, body = ask(contestant, stage, *one.check)
+        if status == 200 and json.loads(body)["reason"] == "up-to-date":
+            break
+        if time.monotonic() > deadline:
+            raise NotReady(f"{contestant.name} answers wrongly to a check: {status} {body!r}")
+        time.sleep(0.1)
+    for path, _ in (one.check, one.poll):
+        if ask(contestant, stage, path, {})[0] != 401:
+            raise NotReady(f"{contestant.name} lets a stranger ask {path}")

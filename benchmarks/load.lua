@@ -1,22 +1,42 @@
 -- What wrk asks, and what it says at the end.
--- Arguments (after --): image bytes, piece bytes. With them each request asks for the next piece
--- of the image by Range; without them all requests are alike.
+-- Arguments (after --): a file of requests, one a line (path, tab, Authorization), which all take
+-- their turns; or image bytes and piece bytes: each request then asks for the next piece of the
+-- image by Range. Without arguments all requests are alike.
 
 local requests, at
+local threads = 0
+
+function setup(thread)
+  thread:set("number", threads)
+  threads = threads + 1
+end
 
 function init(args)
-  if not args[2] then return end
-  local image, piece = tonumber(args[1]), tonumber(args[2])
+  if not args[1] then return end
   requests, at = {}, 0
-  for first = 0, image - 1, piece do
-    wrk.headers["Range"] = string.format("bytes=%d-%d", first, math.min(first + piece, image) - 1)
-    requests[#requests + 1] = wrk.format()
-  end
+  if args[2] then pieces(tonumber(args[1]), tonumber(args[2])) else read(args[1]) end
   -- Only then is it defined: a function of ours per request costs the load maker time.
   request = function()
     at = at % #requests + 1
     return requests[at]
   end
+end
+
+function pieces(image, piece)
+  for first = 0, image - 1, piece do
+    wrk.headers["Range"] = string.format("bytes=%d-%d", first, math.min(first + piece, image) - 1)
+    requests[#requests + 1] = wrk.format()
+  end
+end
+
+function read(name)
+  for line in io.lines(name) do
+    local path, authorization = line:match("^(%S+)\t(.*)$")
+    if authorization ~= "" then wrk.headers["Authorization"] = authorization end
+    requests[#requests + 1] = wrk.format("GET", path)
+  end
+  -- The second thread begins in the middle: else both would ask for the same device at a time.
+  at = math.floor(#requests * number / 2) % #requests
 end
 
 function done(summary, latency, all)

@@ -40,14 +40,18 @@ def run_wrk(
     connections: int,
     seconds: int,
     pieces: tuple[int, int] | None = None,
+    requests: Path | None = None,
 ) -> Load:
-    """Keep `connections` busy. `pieces` are the bytes of the image and of one range of it."""
+    """Keep `connections` busy. `pieces` are the bytes of the image and of one range of it;
+    `requests` is a file of what is asked in turn, in place of `url`'s path and `headers`."""
     command = ["wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     for name, value in headers.items():
         command += ["-H", f"{name}: {value}"]
     command += ["-s", str(_LOAD), url]
     if pieces is not None:
         command += ["--", *map(str, pieces)]
+    if requests is not None:
+        command += ["--", str(requests)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds + PATIENCE_SECONDS, check=False
     )

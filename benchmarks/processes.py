@@ -52,6 +52,28 @@ def pss_bytes(pid: int) -> int:
     return total
 
 
+def resident_bytes(pid: int) -> int:
+    """What the process has in memory now (proc(5), status, VmRSS)."""
+    return _status_bytes(pid, "VmRSS")
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that it had since `forget_peak`."""
+    return _status_bytes(pid, "VmHWM")
+
+
+def forget_peak(pid: int) -> None:
+    """From now on the peak counts anew (proc(5), clear_refs)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
+
+
+def _status_bytes(pid: int, name: str) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
 @contextmanager
 def started(
     command: Sequence[str | Path], log: Path, environment: Mapping[str, str], folder: Path

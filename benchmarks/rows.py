@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.contestants import FLASK, NGINX, WE, Contestant, ask
+from benchmarks.contestants import FLASK, GOOSEBIT, NGINX, WE, Contestant, ask
 from benchmarks.loads import Load, run_handshakes, run_wrk
+from benchmarks.polled import written
 from benchmarks.stage import IMAGE_PATH, VERSIONS_PATH, Stage
 
 POLL_CONNECTIONS = 64
 DOWNLOAD_CONNECTIONS = 16
 TAIL_BYTES = 1_000_000
 PIECE_BYTES = 64 * 1024
+SMALL_PIECES = 256
+SMALL_PIECE_BYTES = 4 * 1024
+"""What the example of `esp_https_ota` with partial downloads asks for: 256 of them are 1 MB."""
 
 Make = Callable[[Contestant, Stage, int], Load]
 """Loads a server for so many seconds."""
@@ -31,14 +36,12 @@ class Row:
     key: str
     work: str
     make: Make
-    promises: tuple[Promise, ...]
+    promises: tuple[Promise, ...] = ()
     in_bytes: bool = False
     tls: bool = False
-
-    @property
-    def contestants(self) -> tuple[str, ...]:
-        """Flask's development server is no rival over TLS: nothing is promised against it."""
-        return (WE, NGINX) if self.tls else (WE, NGINX, FLASK)
+    contestants: tuple[str, ...] = (WE, NGINX, FLASK)
+    writes_nothing: bool = False
+    """The row has a second line: how often we committed anything meanwhile."""
 
 
 def _bearer(stage: Stage) -> dict[str, str]:
@@ -80,11 +83,51 @@ def _pieces(server: Contestant, stage: Stage, seconds: int) -> Load:
     )
 
 
+def _small_pieces(headers: dict[str, str], server: Contestant, seconds: int) -> Load:
+    return run_wrk(
+        server.url(IMAGE_PATH),
+        headers,
+        connections=DOWNLOAD_CONNECTIONS,
+        seconds=seconds,
+        pieces=(SMALL_PIECES * SMALL_PIECE_BYTES, SMALL_PIECE_BYTES),
+    )
+
+
+def _small_by_token(server: Contestant, stage: Stage, seconds: int) -> Load:
+    return _small_pieces(_bearer(stage), server, seconds)
+
+
+def _small_by_credential(server: Contestant, stage: Stage, seconds: int) -> Load:
+    del stage  # the credential is one of this server's own
+    bearer = {"Authorization": f"Bearer {server.polled[0].credential}"}
+    return _small_pieces(bearer, server, seconds)
+
+
+def _hawkbit_polls(server: Contestant, stage: Stage, seconds: int) -> Load:
+    del stage
+    requests = written(server.folder / "polls", [one.poll for one in server.polled])
+    return _asked_in_turn(server, requests, seconds)
+
+
+def _checks(server: Contestant, stage: Stage, seconds: int) -> Load:
+    del stage
+    requests = written(server.folder / "checks", [one.check for one in server.polled])
+    return _asked_in_turn(server, requests, seconds)
+
+
+def _asked_in_turn(server: Contestant, requests: Path, seconds: int) -> Load:
+    url = server.url("/")
+    return run_wrk(url, {}, connections=POLL_CONNECTIONS, seconds=seconds, requests=requests)
+
+
 def _handshakes(server: Contestant, stage: Stage, seconds: int) -> Load:
     # s_time can send no header of ours, so the token stands in the query.
     path = f"{VERSIONS_PATH}?token={stage.token()}"
     return run_handshakes(server.port, path, clients=DOWNLOAD_CONNECTIONS, seconds=seconds)
 
+
+OVER_TLS = (WE, NGINX)
+"""Flask's development server is no rival over TLS: nothing is promised against it."""
 
 ROWS = (
     Row("versions", "`/versions`, keep-alive, requests/s", _polls, (Promise(FLASK, 8),)),
@@ -104,12 +147,40 @@ ROWS = (
         in_bytes=True,
     ),
     Row(
+        "small-pieces",
+        "4 KiB ranges one after another, requests/s",
+        _small_by_token,
+        contestants=(WE, NGINX),
+    ),
+    Row(
+        "small-pieces-opaque",
+        "… with an opaque credential, requests/s",
+        _small_by_credential,
+        contestants=(WE,),
+    ),
+    Row(
+        "ddi-poll",
+        "hawkBit poll, nothing to do, requests/s",
+        _hawkbit_polls,
+        (Promise(GOOSEBIT, 8),),
+        contestants=(WE, GOOSEBIT),
+        writes_nothing=True,
+    ),
+    Row(
+        "check",
+        "JSON check, nothing to do, requests/s",
+        _checks,
+        contestants=(WE,),
+        writes_nothing=True,
+    ),
+    Row(
         "tls-whole",
         "TLS: whole image, MB/s",
         _whole,
         (Promise(NGINX, 0.70),),
         in_bytes=True,
         tls=True,
+        contestants=OVER_TLS,
     ),
     Row(
         "tls-new",
@@ -117,5 +188,6 @@ ROWS = (
         _handshakes,
         (Promise(NGINX, 0.35),),
         tls=True,
+        contestants=OVER_TLS,
     ),
 )

@@ -15,8 +15,10 @@ from ota_http_server.security.certificates import TlsFiles, make_set
 
 HOST = "127.0.0.1"
 PROJECT = "lamp"
+HARDWARE = "esp32"
+NEWEST = "2.0.0"
 IMAGE_PATH = f"/firmware/{PROJECT}/lamp-1.4.0.bin"
-SLOW_IMAGE_PATH = f"/firmware/{PROJECT}/lamp-2.0.0.bin"
+SLOW_IMAGE_PATH = f"/firmware/{PROJECT}/lamp-{NEWEST}.bin"
 VERSIONS_PATH = f"/firmware/{PROJECT}/versions"
 VERSIONS_BODY = b'{"versions":["1.4.0","2.0.0"],"count":2,"latest":"2.0.0"}'
 
@@ -64,7 +66,7 @@ def prepare(folder: Path) -> Stage:
     """Write everything into an empty folder."""
     images = {
         Path(IMAGE_PATH).name: _image("1.4.0", PAYLOAD_BYTES),
-        Path(SLOW_IMAGE_PATH).name: _image("2.0.0", SLOW_PAYLOAD_BYTES),
+        Path(SLOW_IMAGE_PATH).name: _image(NEWEST, SLOW_PAYLOAD_BYTES),
     }
     project = folder / "www" / "firmware" / PROJECT
     # nginx has the same tree with the small answer as a file; the others make it themselves.
@@ -80,4 +82,6 @@ def prepare(folder: Path) -> Stage:
 
 
 def _image(version: str, payload_bytes: int) -> bytes:
-    return esp_application(version=version, project=PROJECT, payload_bytes=payload_bytes)
+    return esp_application(
+        version=version, project=PROJECT, chip=HARDWARE, payload_bytes=payload_bytes
+    )

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.contestants import FLASK, NGINX, WE
+from benchmarks.contestants import FLASK, GOOSEBIT, NGINX, WE
 
-NAMES = {WE: "we", NGINX: "nginx", FLASK: "Flask dev"}
+NAMES = {WE: "we", NGINX: "nginx", FLASK: "Flask dev", GOOSEBIT: "gooseBit"}
 HEADINGS = ("work", *NAMES.values(), "ratio", "promised", "met?")
 NOTHING = "–"
 

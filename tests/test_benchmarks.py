@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -12,16 +13,25 @@ from pathlib import Path
 import jwt
 import pytest
 from benchmarks import __main__ as bench
-from benchmarks import crowd, polls, slow_readers
-from benchmarks.contestants import FLASK, NGINX, WE, free_port, running
+from benchmarks import commits, crowd, goosebit, polls, publishing, slow_readers
+from benchmarks.contestants import FLASK, GOOSEBIT, NGINX, WE, Absent, ask, free_port, running
 from benchmarks.flask_development_server import create_app
-from benchmarks.loads import LoadFailed, handshakes_result, wrk_result
-from benchmarks.processes import cpu_seconds, pss_bytes, started, tree
+from benchmarks.loads import LoadFailed, handshakes_result, run_wrk, wrk_result
+from benchmarks.polled import Polled, written
+from benchmarks.processes import (
+    cpu_seconds,
+    forget_peak,
+    peak_bytes,
+    pss_bytes,
+    resident_bytes,
+    started,
+    tree,
+)
 from benchmarks.reader import Target
 from benchmarks.rows import ROWS, Promise, Row
 from benchmarks.stage import IMAGE_PATH, PROJECT, VERSIONS_PATH, prepare
 from benchmarks.table import Line, in_words, render
-from benchmarks.throughput import Run, errors, line
+from benchmarks.throughput import Found, Run, lines, notes
 
 ROOT = Path(__file__).resolve().parent.parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="the bench reads Linux's /proc")
@@ -32,8 +42,12 @@ def stage(tmp_path_factory):
     return prepare(tmp_path_factory.mktemp("bench"))
 
 
-def a_row(*promises, in_bytes=False):
-    return Row("work", "some work", lambda *_: None, promises, in_bytes=in_bytes)
+def a_row(*promises, **more):
+    return Row("work", "some work", lambda *_: None, promises, **more)
+
+
+def line(row, made):
+    return lines(row, made)[0]
 
 
 def runs(we, nginx, flask, *, our_errors=0):
@@ -65,9 +79,10 @@ def test_the_table_has_a_column_for_everybody_and_says_no_where_a_figure_is_miss
     table = render([kept, missed], ["a word"]).splitlines()
 
     cells = [[cell.strip() for cell in text.strip("|").split("|")] for text in table[:4]]
-    assert cells[0] == ["work", "we", "nginx", "Flask dev", "ratio", "promised", "met?"]
-    assert cells[2] == ["small", "10", "20", "–", "0.50 × nginx", "≥ 0.40 × nginx", "yes"]
-    assert cells[3] == ["big", "1", "–", "–", "–", "–", "NO"]
+    assert cells[0] == ["work", "we", "nginx", "Flask dev", "gooseBit", *cells[0][5:]]
+    assert cells[0][5:] == ["ratio", "promised", "met?"]
+    assert cells[2] == ["small", "10", "20", "–", "–", "0.50 × nginx", "≥ 0.40 × nginx", "yes"]
+    assert cells[3] == ["big", "1", "–", "–", "–", "–", "–", "NO"]
     assert len({len(text) for text in table[:4]}) == 1
     assert table[4:] == ["", "- a word"]
 
@@ -102,7 +117,29 @@ def test_an_answer_with_an_error_keeps_no_promise_and_is_noted():
     found = runs([100, 100], [100, 100], [1, 1], our_errors=3)
 
     assert not line(row, found).met
-    assert errors([row], {"work": found}) == ["work: we had 6 errors"]
+    assert notes([row], Found({"work": found})) == ["work: we had 6 errors"]
+
+
+def test_a_rival_that_cannot_be_had_is_named_and_the_row_goes_on():
+    row = a_row(Promise(GOOSEBIT, 8), contestants=(WE, GOOSEBIT))
+    made = {WE: [Run(100, 0.5, 0)], GOOSEBIT: []}
+
+    shown = line(row, made)
+
+    assert shown.figures == {WE: "100 (0.50)", GOOSEBIT: "absent"}
+    assert (shown.ratio, shown.promised, shown.met) == ("–", "≥ 8 × gooseBit", None)
+    found = Found({"work": made}, {GOOSEBIT: "gooseBit 0.2.12 could not be installed: no pip"})
+    assert notes([row], found) == ["gooseBit 0.2.12 could not be installed: no pip"]
+
+
+@pytest.mark.parametrize(("count", "met"), [(0, True), (2, True), (3, False)])
+def test_who_writes_nothing_at_once_commits_once_in_five_seconds_and_worker(count, met):
+    row = a_row(contestants=(WE,), writes_nothing=True)
+
+    _, wrote = lines(row, {WE: [Run(9, 1, 0, 2.0, 0), Run(9, 1, 0, 2.0, count)]})
+
+    assert (wrote.work, wrote.figures) == ("work: commits in 2 s", {WE: str(count)})
+    assert (wrote.promised, wrote.met) == ("≤ 2", met)
 
 
 def test_a_rival_that_did_nothing_is_no_measure():
@@ -138,6 +175,10 @@ def test_every_row_of_the_promise_is_measured():
         "whole": [(NGINX, 0.5)],
         "tail": [(NGINX, 0.6)],
         "pieces": [(FLASK, 10), (NGINX, 0.22)],
+        "small-pieces": [],
+        "small-pieces-opaque": [],
+        "ddi-poll": [(GOOSEBIT, 8)],
+        "check": [],
         "tls-whole": [(NGINX, 0.7)],
         "tls-new": [(NGINX, 0.35)],
     }
@@ -325,6 +366,130 @@ def read_slowly(port, path, tokens):
     return slow_readers.measure(
         Target(port, path), tokens, rate=20_000, ramp_seconds=0.1, seconds=0.6
     )
+
+
+@linux
+def test_the_devices_of_the_bench_have_credentials_of_their_own_and_nothing_to_do(stage):
+    with running(WE, stage, tls=False) as server:
+        polled = [ask(server, stage, *one.poll) for one in server.polled[:20]]
+        checked = [ask(server, stage, *one.check) for one in server.polled[:20]]
+
+    assert len({one.credential for one in server.polled}) == len(server.polled) == 500
+    assert {(status, json.dumps(json.loads(body)["_links"])) for status, body in polled} == {
+        (200, "{}")
+    }
+    assert {(status, json.loads(body)["reason"]) for status, body in checked} == {
+        (200, "up-to-date")
+    }
+
+
+@linux
+@pytest.mark.needs("wrk")
+def test_requests_of_a_file_take_their_turns(origin, tmp_path):
+    requests = [(f"/stay/{name}", {"Authorization": "Bearer t"}) for name in "abcde"]
+    file = written(tmp_path / "requests", requests)
+
+    load = run_wrk(
+        f"http://127.0.0.1:{origin.server_port}/", {}, connections=2, seconds=1, requests=file
+    )
+
+    assert load.errors == 0
+    asked = [origin.asked.count(path) for path, _ in requests]
+    assert min(asked) > 0
+    assert max(asked) - min(asked) <= 4
+
+
+@linux
+@pytest.mark.needs("wrk")
+def test_a_stranger_in_the_file_of_requests_is_an_error(origin, tmp_path):
+    requests = [("/stay", {"Authorization": "Bearer t"}), ("/stay", {"Authorization": "Bearer no"})]
+    file = written(tmp_path / "requests", requests)
+
+    load = run_wrk(
+        f"http://127.0.0.1:{origin.server_port}/", {}, connections=2, seconds=1, requests=file
+    )
+
+    assert load.errors == pytest.approx(load.requests / 2, abs=2)
+
+
+def test_a_rival_that_wants_no_token_is_shown_none():
+    assert Polled("d1").poll == ("/DEFAULT/controller/v1/d1", {})
+
+
+def test_what_cannot_be_installed_is_absent_and_says_why(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(Absent, match=r"gooseBit 0\.2\.12 could not be installed: .*file"):
+        goosebit.installed(tmp_path / "file" / "goosebit")
+
+
+def test_what_was_installed_is_taken_as_it_is(tmp_path):
+    (tmp_path / "complete").touch()
+
+    assert goosebit.installed(tmp_path) == tmp_path
+
+
+def test_each_python_has_a_virtualenv_of_its_own_in_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    folder = goosebit.cache_folder()
+
+    assert folder.is_relative_to(tmp_path)
+    assert folder.name.endswith(f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+@linux
+@pytest.mark.skipif(
+    not (goosebit.cache_folder() / "complete").exists(), reason="`make bench` gets gooseBit"
+)
+def test_goosebit_starts_by_its_own_recipe_and_has_nothing_for_its_devices(stage):
+    with goosebit.running(stage) as server:
+        status, body = ask(server, stage, *server.polled[7].poll)
+
+    assert (status, json.loads(body)["_links"]) == (200, {})
+
+
+def test_commits_of_others_are_counted(tmp_path):
+    with sqlite3.connect(tmp_path / "rows") as rows:
+        rows.execute("PRAGMA journal_mode = WAL")
+        rows.execute("CREATE TABLE visits (at)")
+    rows.commit()
+
+    with commits.counted(tmp_path / "rows") as quiet:
+        rows.execute("SELECT * FROM visits").fetchall()
+    with commits.counted(tmp_path / "rows") as busy:
+        for at in range(3):
+            rows.execute("INSERT INTO visits VALUES (?)", (at,))
+            rows.commit()
+            time.sleep(20 * commits.ASK_SECONDS)
+    rows.close()
+
+    assert quiet.count == 0
+    assert busy.count == 3
+
+
+@pytest.mark.parametrize(("more_mb", "met"), [(31, True), (33, False)])
+def test_whoever_publishes_may_take_so_much_more_memory(more_mb, met):
+    made = [publishing.Published(0.5, 16_000_000, mb * 1_000_000) for mb in (1, more_mb)]
+
+    shown = publishing.lines(publishing.Publishing(made, made))
+
+    assert [one.met for one in shown] == [met, met]
+    assert [one.figures[WE] for one in shown] == [f"{more_mb} (32)"] * 2
+
+
+@linux
+def test_the_peak_of_a_process_counts_from_when_it_was_forgotten():
+    pid = os.getpid()
+    assert len(b"y" * 80_000_000) == 80_000_000
+    forget_peak(pid)
+    before = resident_bytes(pid)
+    after_nothing = peak_bytes(pid) - before
+    held = b"x" * 50_000_000
+    after_much = peak_bytes(pid) - before
+
+    assert len(held) == 50_000_000
+    assert after_nothing < 20_000_000 < 45_000_000 < after_much
 
 
 @linux
