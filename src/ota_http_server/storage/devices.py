@@ -117,7 +117,8 @@ def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     conditions = [column == value for column, value in equal.items() if value is not None]
     if wanted.tag is not None:
         # Not LIKE: SQLite's takes Test for test.
-        conditions.append(func.replace(devices.c.tags, json.dumps(wanted.tag), "") != devices.c.tags)
+        told = json.dumps(wanted.tag)
+        conditions.append(func.replace(devices.c.tags, told, "") != devices.c.tags)
     if wanted.seen_before is not None:
         conditions.append(func.coalesce(devices.c.last_seen, 0) < wanted.seen_before)
     if wanted.seen_after is not None:
