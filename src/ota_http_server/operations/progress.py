@@ -35,13 +35,16 @@ class Progress:
     def sent(self, device: str, sha256: str, sent_bytes: int, *, whole: bool) -> None:
         """So many bytes more of this image went to this device; `whole`: now it has all of it."""
         with self._turn:
-            gathered = self._gathered.get((device, sha256))
-            if gathered is None:
-                if len(self._gathered) >= GATHERED_MAX:
-                    return
-                gathered = self._gathered[device, sha256] = _Gathered()
-            gathered.sent_bytes += sent_bytes
-            gathered.deliveries += whole
+            self._gather((device, sha256), sent_bytes, int(whole))
+
+    def _gather(self, key: tuple[str, str], sent_bytes: int, deliveries: int) -> None:
+        gathered = self._gathered.get(key)
+        if gathered is None:
+            if len(self._gathered) >= GATHERED_MAX:
+                return
+            gathered = self._gathered[key] = _Gathered()
+        gathered.sent_bytes += sent_bytes
+        gathered.deliveries += deliveries
 
     def write(self) -> None:
         """Called by the background every `WRITE_SECONDS`, and before the process ends."""
@@ -53,7 +56,8 @@ class Progress:
             self._database.change(lambda tx: _write(tx, gathered))
         except Refusal:
             with self._turn:
-                self._gathered = {**gathered, **self._gathered}
+                for key, found in gathered.items():
+                    self._gather(key, found.sent_bytes, found.deliveries)
             raise
         for device, _ in gathered:
             self._registry.forget(device)
