@@ -20,6 +20,8 @@ from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.schema import devices
 from ota_http_server.storage.upserts import insert_into
 
+CLOCKS_DIFFER_SECONDS_MAX = 3_600  # of two servers, and of a visit that waited to be written
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -97,7 +99,9 @@ class Devices:
         rows = [{"i": one, "s": at, "a": address} for one, at, address in sorted(seen)]
         if not rows:
             return
-        newer = func.coalesce(devices.c.last_seen, 0) < bindparam("s")
+        # Far in the future was a clock that has been set back since.
+        future = devices.c.last_seen > bindparam("s") + CLOCKS_DIFFER_SECONDS_MAX
+        newer = (func.coalesce(devices.c.last_seen, 0) < bindparam("s")) | future
         self._connection.execute(
             update(devices)
             .where(devices.c.id == bindparam("i"), newer)
