@@ -77,7 +77,7 @@ def test_who_can_be_asked_to_stop_is_waited_for(fleet):
     fleet.tells(Told.DOWNLOADING)
     fleet.look_after.cancel(SHELL, "board")
 
-    decision = fleet.check_in(BOARD, hears_cancel=True).decision
+    decision = fleet.check_in(BOARD, converses=True).decision
 
     assert isinstance(decision, Hold) and decision.reason is Reason.CANCELING
     assert fleet.attempts()[0].state is State.DOWNLOADING

@@ -179,7 +179,7 @@ def test_one_that_has_begun_is_called_off_when_the_device_agrees(fleet):
         attempt = fleet.look_after.cancel(SHELL, "board")
 
     assert (attempt.state, attempt.cancel_asked) == (State.DOWNLOADING, True)
-    assert fleet.check_in(BOARD, hears_cancel=True).decision.reason is Reason.CANCELING
+    assert fleet.check_in(BOARD, converses=True).decision.reason is Reason.CANCELING
     assert fleet.tells(Told.CANCELED).state is State.CANCELED
     with fleet.database.reading() as rows:
         told = [event for event in rows.events.page(0, 99) if event.action == "cancel_attempt"]

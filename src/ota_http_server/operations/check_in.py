@@ -52,11 +52,11 @@ class _Manner:
     opens: bool
     opens_for: str | None
     compares: bool
-    hears_cancel: bool
+    converses: bool
 
     def ends(self, attempt: Attempt | None, project: str) -> TypeGuard[Attempt]:
         """Whether it was called off: who asks again works on it no more, and can tell no more."""
-        if self.hears_cancel or attempt is None:
+        if self.converses or attempt is None:
             return False
         return attempt.is_canceling and attempt.project == project
 
@@ -109,21 +109,21 @@ class CheckIn:
         opens: bool = True,
         opens_for: str | None = None,
         compares: bool = False,
-        hears_cancel: bool = False,
+        converses: bool = False,
     ) -> Answer:
         """`opens=False` only looks: an offer then opens no attempt; with `opens_for` none but that
         of the image with this SHA-256 does. `compares`: the client compares versions by itself.
-        `hears_cancel`: it is told what was called off, and says when it has stopped.
+        `converses`: it is asked for attributes, told what was called off, and answers.
         """
         manner = _Manner(
             parts=parts,
             opens=opens,
             opens_for=opens_for,
             compares=compares,
-            hears_cancel=hears_cancel,
+            converses=converses,
         )
         shelf = self._catalog.of(visit.project)
-        known = self._registry.find(visit.device)
+        known = self._registry.find(visit.device, converses=converses)
         if known is None:
             if not may_come_in(shelf):
                 detail = "it is not in the registry, and this project takes nobody in by itself"

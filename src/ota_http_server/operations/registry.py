@@ -1,8 +1,9 @@
 """The registry: what is known of each device, in memory as long as it stays true.
 
-A device that has nothing to do is looked up in memory only. Where an attempt is open, or attributes
-are wanted, the rows are read each time, because another instance may have been told something a
-moment ago. When each was last seen is gathered and written in batches.
+A device that has nothing to do is looked up in memory only. Where an attempt is under way, or
+attributes are wanted of a device that can be asked for them, the rows are read each time, because
+another instance may have been told something a moment ago. When each was last seen is gathered and
+written in batches.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,8 @@ WRITE_SECONDS = 5.0  # how often "last seen" is written
 KNOWN_MAX = 60_000  # devices in memory, about a kilobyte each
 SEEN_MAX = 100_000  # devices whose visit waits to be written
 DIGESTS_MAX = 10_000
+SETTLED_SECONDS = 3 * 3_600
+"""What was installed so long ago without a proof is of a device that never tells what it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +54,17 @@ class Registry:
         self._seen: dict[str, tuple[int, str]] = {}
         self._turn = Lock()
 
-    def find(self, device_id: str) -> Known | None:
-        """What is known of the device; on the hot path.
+    def find(self, device_id: str, *, converses: bool = False) -> Known | None:
+        """What is known of the device; on the hot path. `converses`: it is asked for attributes.
 
         While the database is away, what was known last, if anything.
         """
         count = self._news.of(of_device(device_id))
         remembered = self._known.get(device_id)
-        if remembered is not None and remembered[0] == count and _is_quiet(remembered[1]):
-            return remembered[1]
+        if remembered is not None and remembered[0] == count:
+            same = remembered[1]
+            if self._is_settled(same) and not (converses and same.device.attributes_wanted):
+                return same
         try:
             with self._database.reading() as rows:
                 known = read(rows, device_id)
@@ -92,6 +97,14 @@ class Registry:
         with self._turn:
             if device_id in self._seen or len(self._seen) < SEEN_MAX:
                 self._seen[device_id] = (int(self._wall()), address)
+
+    def _is_settled(self, known: Known) -> bool:
+        """Nothing is under way that another instance could be told of."""
+        attempt = known.open_attempt
+        if attempt is None:
+            return True
+        waits = self._wall() - attempt.changed_at
+        return attempt.state is State.INSTALLED and waits > SETTLED_SECONDS
 
     def write(self) -> None:
         """Writes who was here; called by the background every `WRITE_SECONDS`, and at the end."""
@@ -134,8 +147,3 @@ def known_image(rows: Reading, digests: frozenset[str]) -> KnownImage | None:
         min_chip_revision=image.min_chip_revision,
         secure_version=image.secure_version,
     )
-
-
-def _is_quiet(known: Known) -> bool:
-    """Nothing is under way that another instance could be told of."""
-    return known.open_attempt is None and not known.device.attributes_wanted

@@ -44,11 +44,11 @@ class Polling:
         self._wall = operations.wall
 
     def poll(self, asked: Asked) -> Reply:
-        answer = self._check_in(asked.visit, parts=PARTS, hears_cancel=True)
+        answer = self._check_in(asked.visit, parts=PARTS, converses=True)
         if (unanswered := self._unanswered(answer.attempt)) is not None:
             detail = "it never answered the cancellation"
             self._report(asked.visit, Word(Told.CANCELED, unanswered.id, detail))
-            answer = self._check_in(asked.visit, parts=PARTS, hears_cancel=True)
+            answer = self._check_in(asked.visit, parts=PARTS, converses=True)
         links = self._links(asked.visit, answer, asked.links)
         return document(asked.request, documents.poll(answer.poll_seconds, links))
 
@@ -75,7 +75,7 @@ class Polling:
         return DONE if _is_known(device, version) else CREATED
 
     def _sees(self, visit: Visit, sighting: Sighting) -> None:
-        answer = self._check_in(visit, sighting, parts=PARTS, opens=False, hears_cancel=True)
+        answer = self._check_in(visit, sighting, parts=PARTS, opens=False, converses=True)
         _own(visit, answer.device)
 
     def _links(self, visit: Visit, answer: Answer, links: Links) -> dict[str, str]:
