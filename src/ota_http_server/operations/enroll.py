@@ -7,6 +7,7 @@ these operations return, this process knows; the others within two seconds.
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.device_key import KeyState
@@ -32,7 +33,7 @@ GATEWAY_WARNING = (
     "whoever has this key speaks for every device of the project, and can say that any of them runs"
     " anything; give devices credentials of their own where you can"
 )
-NO_FACTS: Mapping[str, object] = {}
+NO_FACTS: Mapping[str, object] = MappingProxyType({})
 
 
 class Enroll:
