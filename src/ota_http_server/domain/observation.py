@@ -100,9 +100,9 @@ def seen(
     """
     if not sighting.says_what_runs:
         return None
-    if _runs(sighting, new, attempt.from_version):
+    if _runs(attempt, sighting, new, old):
         return State.VERIFIED if attempt.may_become(State.VERIFIED) else None
-    if attempt.state is not State.INSTALLED or attempt.installed_at is None:
+    if attempt.state not in (State.INSTALLED, State.SILENT) or attempt.installed_at is None:
         return None
     # A clock that was set back must not keep a roll-back from being seen for ever.
     waited = at - attempt.installed_at
@@ -111,15 +111,15 @@ def seen(
     return State.ROLLED_BACK if _runs_old(attempt, sighting, new, old) else None
 
 
-def _runs(sighting: Sighting, new: KnownImage, from_version: str | None) -> bool:
+def _runs(attempt: Attempt, sighting: Sighting, new: KnownImage, old: KnownImage | None) -> bool:
     if sighting.digests & new.digests:
         return True
-    if sighting.version is None:
+    if sighting.version is None or (old is not None and sighting.digests & old.digests):
         return False
     version = identity(sighting.version)
-    # Where the version did not change from one to the other, it proves nothing.
-    unchanged = from_version is not None and identity(from_version) == version
-    return version in new.versions and not unchanged
+    # A version that the image before it carries, too, proves nothing.
+    before = {identity(attempt.from_version)} if attempt.from_version is not None else set()
+    return version in new.versions and version not in before | (old.versions if old else set())
 
 
 def _runs_old(
