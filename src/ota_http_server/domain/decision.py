@@ -11,7 +11,7 @@ from ota_http_server.domain.attempt import BEGUN, Attempt, State
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.fitting import fitting, misfit_of
 from ota_http_server.domain.image_facts import Kind
-from ota_http_server.domain.newness import newer, runs
+from ota_http_server.domain.newness import newer, runs, version_of
 from ota_http_server.domain.offer import (
     NO_HISTORY,
     Decision,
@@ -22,7 +22,7 @@ from ota_http_server.domain.offer import (
     Rule,
 )
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.release import FLASHED_WHOLE, Release
+from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
 from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.version import version_key
 
@@ -86,9 +86,9 @@ def verdicts(
     """Each release of the device's channel with what stands for or against it, for `explain`."""
     channel = project.channel_of(device)
     return [
-        (release, _judged(device, project, release, releases, None, history, parts))
+        (release, _judged(device, project, release, releases, None, history, parts, pinned=pinned))
         for release in releases
-        if release.channel == channel or (device.pinned and release.is_version(device.pinned))
+        if (pinned := _is_pinned(device, release)) or release.channel == channel
     ]
 
 
@@ -115,9 +115,24 @@ def _going_on(
         return Hold(Reason.AWAITING_RESTART, detail, release)
     if image.part not in parts or misfit_of(device, project, release, image) is not None:
         return None  # it may have said more about itself since
-    if attempt.deliveries >= DELIVERIES_MAX:
-        return _looping(release, attempt.deliveries)
+    if attempt.deliveries >= DELIVERIES_MAX or not _is_still_wanted(
+        device, project, release, releases
+    ):
+        return None
     return Offer(release, image, Rule.VERSION, attempt)
+
+
+def _is_still_wanted(
+    device: Device, project: Project, release: Release, releases: Sequence[Release]
+) -> bool:
+    """False for one that was flashed by cable meanwhile, with something newer."""
+    is_newer = newer(device, project, release, releases)
+    older = isinstance(is_newer, Hold) and is_newer.reason is Reason.NOT_NEWER
+    return not older or _is_pinned(device, release)
+
+
+def _is_pinned(device: Device, release: Release) -> bool:
+    return device.pinned is not None and release.is_version(device.pinned)
 
 
 def _far(moment: int, at: int) -> bool:
@@ -161,10 +176,9 @@ def _pinned(
     history: History,
     parts: Sequence[Kind],
 ) -> Decision:
-    pinned = device.pinned or ""
-    release = next((r for r in releases if r.is_version(pinned)), None)
+    release = next((r for r in releases if _is_pinned(device, r)), None)
     if release is None:
-        return Hold(Reason.PIN_MISSING, f"it is pinned to {pinned}, which is not published")
+        return Hold(Reason.PIN_MISSING, f"it is pinned to {device.pinned}, which is not published")
     return _judged(device, project, release, releases, attempt, history, parts, pinned=True)
 
 
@@ -189,30 +203,33 @@ def _judged(
     image = fitting(device, project, release, releases, parts)
     if isinstance(image, Hold):
         return image
-    if (hold := _floor(device, release)) is not None and not pinned:
+    if (hold := _floor(device, release, releases)) is not None and not pinned:
         return hold
-    if history.deliveries.get(image.sha256, 0) >= DELIVERIES_MAX:
-        return _looping(release, history.deliveries[image.sha256])
+    goes_on = attempt if attempt is not None and _is_at(attempt, release, image) else None
+    deliveries = history.deliveries.get(image.sha256, 0)
+    if goes_on is not None:  # who was let try again may go on with an attempt from before
+        deliveries = max(deliveries, goes_on.deliveries)
+    if deliveries >= DELIVERIES_MAX:
+        detail = f"it was sent {release.version} whole {deliveries} times and still runs another"
+        return Hold(Reason.LOOPING, detail, release)
     if history.failures.get(release.number, 0) >= FAILURES_MAX:
         detail = f"{release.version} failed on it {history.failures[release.number]} times"
         return Hold(Reason.FAILING, detail, release)
     if release.number in history.canceled:
         detail = f"{release.version} was called off for it; `devices retry` lets it try again"
         return Hold(Reason.CANCELED, detail, release)
-    same = attempt is not None and attempt.release == release.number
-    goes_on = attempt if same and attempt is not None and attempt.sha256 == image.sha256 else None
     return Offer(release, image, rule, goes_on)
 
 
-def _looping(release: Release, times: int) -> Hold:
-    detail = f"it was sent {release.version} whole {times} times and still runs something else"
-    return Hold(Reason.LOOPING, detail, release)
+def _is_at(attempt: Attempt, release: Release, image: ReleaseImage) -> bool:
+    return (attempt.release, attempt.sha256) == (release.number, image.sha256)
 
 
-def _floor(device: Device, release: Release) -> Hold | None:
+def _floor(device: Device, release: Release, releases: Sequence[Release]) -> Hold | None:
     if release.min_from is None:
         return None
-    if device.version is not None and version_key(device.version) >= version_key(release.min_from):
+    version = version_of(device, releases)
+    if version is not None and version_key(version) >= version_key(release.min_from):
         return None
-    detail = f"{release.version} can follow {release.min_from} or newer, not {device.version}"
+    detail = f"{release.version} can follow {release.min_from} or newer, not {version}"
     return Hold(Reason.NEEDS_STEP, detail, release)

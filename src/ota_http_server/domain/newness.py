@@ -37,12 +37,22 @@ def _by_header(version: str, release: Release, releases: Sequence[Release]) -> b
     return len(having) == 1 and having[0].number == release.number
 
 
+def version_of(device: Device, releases: Sequence[Release]) -> str | None:
+    """What it runs: the release's version, where the device tells another one of it."""
+    running = _running(device, releases)
+    return device.version if running is None else running.version
+
+
+def _running(device: Device, releases: Sequence[Release]) -> Release | None:
+    return next((r for r in releases if runs(device, r, releases)), None)
+
+
 def newer(
     device: Device, project: Project, release: Release, releases: Sequence[Release]
 ) -> Rule | Hold:
     """By which rule it is newer than what runs, or that it is not."""
-    running = next((r for r in releases if runs(device, r, releases)), None)
-    version = running.version if running is not None else device.version
+    running = _running(device, releases)
+    version = device.version if running is None else running.version
     if version is None:
         if project.unknown_version is UnknownVersion.OFFER:
             return Rule.UNKNOWN

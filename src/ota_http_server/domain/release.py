@@ -19,8 +19,9 @@ CHANNEL_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,31}")
 VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_~()-]*")
 NOTES_CHARACTERS_MAX = 4_000
 IMAGES_MAX = 64  # of one release: a dozen boards with application and file system each
-FLASHED_WHOLE: tuple[Kind, ...] = ("application", "bundle", "opaque", "patch")
-"""What takes the place of the running program; only these are offered by themselves."""
+FLASHED_WHOLE: tuple[Kind, ...] = ("application", "bundle", "opaque")
+"""What takes the place of the running program; only these are offered by themselves. A patch is
+not: who was not made for it would flash its bytes, and it goes with one running image alone."""
 
 _FILESYSTEM_IN_NAME = re.compile(r"(?i)(?:^|[._-])(spiffs|littlefs|fatfs|filesystem|fs)(?:[._-]|$)")
 _FACTORY_IN_NAME = re.compile(r"(?i)(?:^|[._-])(factory|merged)(?:[._-]|$)")
