@@ -54,6 +54,33 @@ def test_the_ranges_of_an_image_are_summed_up_and_told_of_once(transfers, image,
     assert f"bytes={SIZE} of={SIZE} seconds=9.0" in line
 
 
+def test_bytes_that_were_sent_twice_make_no_image_whole(transfers, image, lines):
+    for _ in range(4):  # the line breaks each time, and it begins anew
+        sent(transfers, image, 0, SIZE, arrived=600)
+    cut_off = lines()
+    sent(transfers, image, 500, 500)
+
+    assert not cut_off
+    (line,) = lines()
+    assert "download finished" in line
+    assert f"bytes={4 * 600 + 500} of={SIZE}" in line
+
+
+def test_a_device_has_an_image_when_all_of_it_went_out(image, now):
+    heard = []
+    transfers = Transfers(
+        monotonic=lambda: now[0],
+        heard=lambda device, sha256, sent_bytes, whole: heard.append((sent_bytes, whole)),
+    )
+    for start, length in ((0, 100), (900, 100), (100, 700), (0, 300), (800, 200)):
+        connection = Connection()
+        transfers.watch(connection, FilePart(image, start, length), "192.0.2.1", "board")
+        # pylint: disable-next=not-callable  # `watch` made it so
+        connection.on_transfer(length, True)
+
+    assert heard == [(100, False), (100, False), (700, False), (300, False), (200, True)]
+
+
 def test_two_callers_are_two_downloads(transfers, image, lines):
     sent(transfers, image, 0, 600, "192.0.2.1")
     sent(transfers, image, 0, 600, "192.0.2.2")

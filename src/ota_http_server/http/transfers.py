@@ -45,6 +45,9 @@ class _Running:
     address: str
     device: str
     sent_bytes: int = 0
+    reached: int = 0
+    """All bytes before this one went out. Of bytes that go out twice, because the line broke and
+    the board began anew, no image becomes whole."""
     size: int = 0
 
 
@@ -86,21 +89,18 @@ class Transfers:
 
         `device` is whose download it is, "" where that is not known.
         """
-        key = (device or address, part.path.name)
-        path = part.path
 
         def transferred(sent_bytes: int, _complete: bool) -> None:
-            whole = self._add(key, path, sent_bytes, address, device)
+            whole = self._add(part, sent_bytes, address, device)
             if device and self._heard is not None:
-                self._heard(device, path.name, sent_bytes, whole=whole)
+                self._heard(device, part.path.name, sent_bytes, whole=whole)
 
         connection.on_transfer = transferred
 
-    def _add(
-        self, key: tuple[str, str], path: Path, sent_bytes: int, address: str, device: str
-    ) -> bool:
+    def _add(self, part: FilePart, sent_bytes: int, address: str, device: str) -> bool:
         """Whether all of the image has gone out by now."""
-        now = self._monotonic()
+        now, path = self._monotonic(), part.path
+        key = (device or address, path.name)
         with self._turn:
             running = self._running.get(key)
             if running is None:
@@ -109,7 +109,9 @@ class Transfers:
                 running = self._running[key] = _Running(now, now, address, device, size=_size(path))
             running.last = now
             running.sent_bytes += sent_bytes
-            if running.sent_bytes < running.size:
+            if part.start <= running.reached:
+                running.reached = max(running.reached, part.start + sent_bytes)
+            if running.reached < running.size:
                 return False
             del self._running[key]
         self._log("download finished", key, running)
