@@ -2,7 +2,7 @@
 
 import pytest
 
-from ota_http_server.domain.errors import Unauthenticated
+from ota_http_server.domain.errors import Unauthenticated, Unavailable
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.grants import GRANT_SECONDS, Grants
 from ota_http_server.operations.check_in import JITTER
@@ -49,6 +49,22 @@ def test_the_hundred_ranges_of_an_image_cost_one_verification(grants, verifier):
         assert grants.identify("token").project == "lamp"
 
     assert verifier.verified == 1
+
+
+def test_while_the_database_is_away_who_was_let_in_goes_on(grants, verifier, monkeypatch):
+    def away(_text, _now):
+        raise Unavailable("away")
+
+    grants.identify("credential")
+    monkeypatch.setattr(verifier, "verify", away)
+    verifier.now += GRANT_SECONDS
+
+    assert grants.identify("credential").subject == "d"
+    with pytest.raises(Unavailable):
+        grants.identify("another")
+    verifier.now += LIFE_SECONDS
+    with pytest.raises(Unavailable):
+        grants.identify("credential")
 
 
 def test_two_tokens_are_two_callers(grants):

@@ -3,7 +3,7 @@
 The hundred ranges of one image then cost one signature check, and a device that comes every five
 minutes with an opaque credential costs no look at the database. What is remembered is the answer,
 never the token: the key is its digest. A grant ends with its token, and all of them at once when
-the revocation counter moves.
+the revocation counter moves. While the database is away, what is remembered goes on.
 """
 
 import time
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.identity import Identity
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.verify_token import credential_of
@@ -71,14 +72,16 @@ class Grants:
         key = credential_of(token)
         now = self._wall()
         grant = self._grants.get(key)
-        if (
-            grant is not None
-            and grant.revocations == revocations
-            and now < grant.expires_at
-            and self._monotonic() < grant.forgotten_at
-        ):
+        if grant is not None and (grant.revocations != revocations or now >= grant.expires_at):
+            grant = None
+        if grant is not None and self._monotonic() < grant.forgotten_at:
             return grant.identity
-        identity, validity = self._verifier.verify(token, int(now))
+        try:
+            identity, validity = self._verifier.verify(token, int(now))
+        except Unavailable:
+            if grant is None:
+                raise
+            return grant.identity  # nobody can revoke anything while the database is away
         forgotten_at = self._monotonic() + GRANT_SECONDS
         self._grants.put(key, Grant(identity, validity.expires_at, forgotten_at, revocations))
         return identity
