@@ -43,6 +43,11 @@ class Files:
         ).first()
         return None if row is None else _file(row)
 
+    def digests(self, project: str) -> dict[str, str]:
+        """What each name of a project held when it was read last."""
+        query = select(files.c.name, files.c.sha256).where(files.c.project == project)
+        return {row.name: row.sha256 for row in self._connection.execute(query)}
+
     def all(self) -> Iterator[File]:
         for row in self._connection.execute(select(files).order_by(files.c.id)):
             yield _file(row)
