@@ -134,7 +134,9 @@ class CheckIn:
         at = int(self._database.clock().timestamp())
         after = known.device
         if sighting is not NOTHING_SAID:  # most polls say nothing but whose they are
-            after = told(after, sighting, self._registry.named_by(sighting.digests), at)
+            after = told(
+                after, sighting, self._registry.named_by(sighting.digests, visit.project), at
+            )
         if after == known.device and self._proof(known.latest, sighting, at) is None:
             decision = decide(
                 after,
@@ -153,8 +155,10 @@ class CheckIn:
     def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
         if latest is None or not (sighting.version or sighting.digests):
             return None
-        new = self._registry.named_by(frozenset({latest.sha256}))
-        before = self._registry.named_by(frozenset(filter(None, (latest.from_sha256,))))
+        new, before = (
+            self._registry.named_by(frozenset(filter(None, (sha256,))), latest.project)
+            for sha256 in (latest.sha256, latest.from_sha256)
+        )
         return None if new is None else seen(latest, sighting, new, before, at)
 
     def _written(self, visit: Visit, sighting: Sighting, shelf: Shelf, manner: _Manner) -> Answer:
@@ -229,12 +233,14 @@ def poll_seconds_of(device_id: str, poll_seconds: int) -> int:
 
 def _observed(tx: Writing, known: Known, sighting: Sighting) -> tuple[Device, Attempt | None]:
     """The device and its latest attempt after what it said; the attempt is written here."""
-    image = known_image(tx, sighting.digests) if sighting.digests else None
+    image = known_image(tx, sighting.digests, known.device.project)
     device, latest = told(known.device, sighting, image, tx.second), known.latest
     if latest is None or not (sighting.version or sighting.digests):
         return device, latest
-    new = known_image(tx, frozenset({latest.sha256}))
-    old = known_image(tx, frozenset({latest.from_sha256})) if latest.from_sha256 else None
+    new, old = (
+        known_image(tx, frozenset(filter(None, (sha256,))), latest.project)
+        for sha256 in (latest.sha256, latest.from_sha256)
+    )
     state = seen(latest, sighting, new, old, tx.second) if new is not None else None
     if state is None:
         return device, latest

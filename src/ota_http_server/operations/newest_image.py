@@ -83,7 +83,7 @@ class NewestImage:
         known = self._registry.find(device_id) if device_id else None
         device = _device(known, device_id, project)
         at = int(self._database.clock().timestamp())
-        device = told(device, sighting, self._registry.named_by(sighting.digests), at)
+        device = told(device, sighting, self._registry.named_by(sighting.digests, project), at)
         settings = for_self_comparing(shelf.project, shelf.releases)
         decision = decide(
             device,

@@ -131,7 +131,7 @@ class Present:
     def _asked(self, asking: Asking, shelf: Shelf) -> tuple[Shown, Device | None]:
         """What is shown, and the device that it is shown to: None if it may not come in."""
         if not asking.caller.subject and not asking.claimed:
-            image = self._registry.named_by(asking.sighting.digests)
+            image = self._registry.named_by(asking.sighting.digests, asking.project)
             board = Device(id="", project=asking.project)
             board = told(board, asking.sighting, image, int(self._clock().timestamp()))
             return self._as_if(asking, shelf, board), board

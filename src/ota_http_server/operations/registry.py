@@ -50,7 +50,9 @@ class Registry:
         self._news = news
         self._wall = wall
         self._known: Bounded[str, tuple[int, Known]] = Bounded(KNOWN_MAX)
-        self._named: Bounded[frozenset[str], tuple[int, KnownImage | None]] = Bounded(DIGESTS_MAX)
+        self._named: Bounded[tuple[str, frozenset[str]], tuple[int, KnownImage | None]] = Bounded(
+            DIGESTS_MAX
+        )
         self._seen: dict[str, tuple[int, str]] = {}
         self._turn = Lock()
 
@@ -76,17 +78,17 @@ class Registry:
             self._known.put(device_id, (count, known))
         return known
 
-    def named_by(self, digests: frozenset[str]) -> KnownImage | None:
-        """The image of ours that any of these digests names."""
+    def named_by(self, digests: frozenset[str], project: str = "") -> KnownImage | None:
+        """The image of ours that any of these digests names, as this project releases it."""
         if not digests:
             return None
         count = self._news.of(CATALOG)
-        remembered = self._named.get(digests)
+        remembered = self._named.get((project, digests))
         if remembered is not None and remembered[0] == count:
             return remembered[1]
         with self._database.reading() as rows:
-            image = known_image(rows, digests)
-        self._named.put(digests, (count, image))
+            image = known_image(rows, digests, project)
+        self._named.put((project, digests), (count, image))
         return image
 
     def forget(self, device_id: str) -> None:
@@ -132,12 +134,16 @@ def read(rows: Reading, device_id: str) -> Known | None:
     return Known(device, latest, rows.attempts.history(device_id))
 
 
-def known_image(rows: Reading, digests: frozenset[str]) -> KnownImage | None:
-    """The image that any of these digests names, with the version of the release that has it."""
+def known_image(rows: Reading, digests: frozenset[str], project: str) -> KnownImage | None:
+    """The image that any of these digests names, with the version of the release that has it.
+
+    Of several the one in this project counts: the same bytes may be another version elsewhere.
+    """
     image = rows.images.named_by(digests)
     if image is None:
         return None
-    versions = rows.releases.versions_of(image.sha256)
+    released = rows.releases.versions_of(image.sha256)
+    versions = sorted(released, key=lambda one: one[0] != project)  # else the latest first
     return KnownImage(
         sha256=image.sha256,
         digests=image.digests,
