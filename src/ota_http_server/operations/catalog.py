@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ota_http_server.domain.errors import Refusal
+from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, ReleaseImage, State
 from ota_http_server.logs import logger
@@ -75,7 +75,12 @@ class Catalog:
         known = self._shelves.get(project)
         if known is not None and known[0] == count:
             return known[1]
-        shelf = self._loaded(project)
+        try:
+            shelf = self._loaded(project)
+        except Unavailable:
+            if known is None:
+                raise
+            return known[1]
         self._shelves.put(project, (count, shelf))
         return shelf
 
