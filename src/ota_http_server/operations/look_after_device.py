@@ -73,8 +73,7 @@ class LookAfterDevice:
 
         def done(tx: Writing) -> Device:
             device = device_for(tx, operator, device_id)
-            # What was offered in this very second is among what is wiped.
-            tx.devices.wipe(device_id, tx.second + 1)
+            tx.devices.wipe(device_id)
             attempt = tx.attempts.latest_of(device_id)
             if attempt is not None and attempt.is_canceling:
                 move(tx, attempt, State.CANCELED, "let go before the device agreed")

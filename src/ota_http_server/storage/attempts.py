@@ -19,6 +19,10 @@ from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.schema import attempt_lines, attempts, devices
 from ota_http_server.storage.turns import Turn, take_turn
 
+LAST_REMOVED = "last-removed-attempt"
+"""No number is given twice: boards remember the last one, and take the same for done."""
+NUMBER_MAX = 2**63 - 1  # of both databases
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -31,6 +35,8 @@ class Attempts:
         self._connection = connection
 
     def get(self, number: int) -> Attempt | None:
+        if not 0 < number <= NUMBER_MAX:
+            return None
         row = self._connection.execute(select(attempts).where(attempts.c.id == number)).first()
         return None if row is None else _attempt(row)
 
@@ -62,10 +68,10 @@ class Attempts:
 
         An image that was delivered counts as long as no later attempt was verified.
         """
-        since = select(devices.c.wiped_at).where(devices.c.id == device).scalar_subquery()
+        wiped = select(devices.c.wiped_after).where(devices.c.id == device).scalar_subquery()
         rows = self._connection.execute(
             select(attempts)
-            .where(attempts.c.device == device, attempts.c.offered_at >= func.coalesce(since, 0))
+            .where(attempts.c.device == device, attempts.c.id > func.coalesce(wiped, 0))
             .order_by(attempts.c.id.desc())
             .limit(50)  # so many tries without one success hold the device long before
         )
@@ -88,7 +94,7 @@ class Attempts:
         """The attempt with its id. Whoever calls saw to it that no other of the device is open."""
         take_turn(self._connection, Turn.OPENING_ATTEMPTS)
         last = self._connection.scalar(select(func.max(attempts.c.id))) or 0
-        number = next_id(last)
+        number = next_id(max(last, Counters(self._connection).get(LAST_REMOVED)))
         self._connection.execute(
             insert(attempts).values(
                 id=number,
@@ -152,6 +158,9 @@ class Attempts:
     def forget_device(self, device: str) -> None:
         """Removes all attempts of a device that is removed itself."""
         mine = select(attempts.c.id).where(attempts.c.device == device)
+        take_turn(self._connection, Turn.OPENING_ATTEMPTS)
+        last = self._connection.scalar(select(func.max(mine.subquery().c.id)))
+        Counters(self._connection).raise_to(LAST_REMOVED, last or 0)
         self._connection.execute(delete(attempt_lines).where(attempt_lines.c.attempt.in_(mine)))
         self._connection.execute(delete(attempts).where(attempts.c.device == device))
 

@@ -56,6 +56,18 @@ class Counters:
         query = select(counters.c.value).where(counters.c.name == name)
         return self._connection.scalar(query) or 0
 
+    def raise_to(self, name: str, value: int) -> None:
+        """It stands at this value at least, at once. Whoever calls has a turn of his own."""
+        statement = insert_into(self._connection, counters, name=name, value=value)
+        higher = statement.excluded.value
+        self._connection.execute(
+            statement.on_conflict_do_update(
+                index_elements=[counters.c.name],
+                set_={"value": higher},
+                where=higher > counters.c.value,
+            )
+        )
+
     def move(self, name: str) -> None:
         """It has moved when the transaction is committed."""
         self._connection.get_execution_options()[_MOVED].add(name)

@@ -17,7 +17,7 @@ from sqlalchemy import (
 
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.storage.counters import Counters, of_device
-from ota_http_server.storage.schema import devices
+from ota_http_server.storage.schema import attempts, devices
 from ota_http_server.storage.upserts import insert_into
 
 CLOCKS_DIFFER_SECONDS_MAX = 3_600  # of two servers, and of a visit that waited to be written
@@ -65,7 +65,7 @@ class Devices:
 
     def add(self, device: Device) -> None:
         # Another instance may have met it in the same moment.
-        new = insert_into(self._connection, devices, id=device.id, wiped_at=0, **_values(device))
+        new = insert_into(self._connection, devices, id=device.id, wiped_after=0, **_values(device))
         self._connection.execute(new.on_conflict_do_nothing(index_elements=["id"]))
         Counters(self._connection).move(of_device(device.id))
 
@@ -76,16 +76,15 @@ class Devices:
         )
         Counters(self._connection).move(of_device(device.id))
 
-    def wipe(self, device_id: str, at: int) -> None:
-        """Earlier attempts count no more against it."""
+    def wipe(self, device_id: str) -> None:
+        """Its attempts so far count no more against it."""
+        last = select(func.max(attempts.c.id)).where(attempts.c.device == device_id)
         self._connection.execute(
-            update(devices).where(devices.c.id == device_id).values(wiped_at=at)
+            update(devices)
+            .where(devices.c.id == device_id)
+            .values(wiped_after=func.coalesce(last.scalar_subquery(), 0))
         )
         Counters(self._connection).move(of_device(device_id))
-
-    def wiped_at(self, device_id: str) -> int:
-        query = select(devices.c.wiped_at).where(devices.c.id == device_id)
-        return self._connection.scalar(query) or 0
 
     def remove(self, device_id: str) -> None:
         self._connection.execute(delete(devices).where(devices.c.id == device_id))

@@ -86,7 +86,7 @@ devices = Table(
     Column("pinned", String(64)),
     Column("attributes", Text, nullable=False),  # JSON
     Column("attributes_wanted", Boolean, nullable=False),
-    Column("wiped_at", BigInteger, nullable=False),  # attempts before this count no more
+    Column("wiped_after", BigInteger, nullable=False),  # attempts up to this one count no more
     Column("created_at", BigInteger, nullable=False),
     Column("created_by", String(64), nullable=False),
     Column("edition", Integer, nullable=False),

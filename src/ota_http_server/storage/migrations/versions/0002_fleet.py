@@ -130,7 +130,7 @@ def devices_and_attempts() -> None:
         sa.Column("pinned", sa.String(length=64)),
         sa.Column("attributes", sa.Text(), nullable=False),
         sa.Column("attributes_wanted", sa.Boolean(), nullable=False),
-        sa.Column("wiped_at", sa.BigInteger(), nullable=False),
+        sa.Column("wiped_after", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("created_by", sa.String(length=64), nullable=False),
         sa.Column("edition", sa.Integer(), nullable=False),
