@@ -96,11 +96,13 @@ def _is_meant(attempt: Attempt, state: State) -> bool:
 
 def _moved(tx: Writing, attempt: Attempt, state: State, detail: str) -> Attempt:
     after = move(tx, attempt, state, detail)
-    if after is attempt or state is not State.INSTALLED:
-        return after
     device = tx.devices.get(after.device)
-    if device is not None:
+    if after is attempt or device is None:
+        return after
+    if state is State.INSTALLED:
         tx.devices.change(_installed(device, after, tx.second))
+    elif attempt.state is State.INSTALLED and device.version_from is VersionFrom.REPORT:
+        tx.devices.change(_back_again(device, after, tx.second))
     return after
 
 
@@ -115,4 +117,16 @@ def _installed(device: Device, attempt: Attempt, at: int) -> Device:
         version_from=VersionFrom.REPORT,
         image_sha256=None,
         running_since=at,
+    )
+
+
+def _back_again(device: Device, attempt: Attempt, at: int) -> Device:
+    """It took its success back, so it runs again what it ran before."""
+    return replace(
+        device,
+        version=attempt.from_version,
+        version_from=None if attempt.from_version is None else VersionFrom.REPORT,
+        image_sha256=attempt.from_sha256,
+        running_since=at,
+        edition=device.edition + 1,
     )
