@@ -5,12 +5,12 @@ publish or withdraw is known within a second.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.release import Release, ReleaseImage, State
+from ota_http_server.domain.release import DEFAULT_CHANNEL, Release, ReleaseImage, State
 from ota_http_server.logs import logger
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.news import News
@@ -37,8 +37,12 @@ class Shelf:
     """The published ones, the newest first."""
     by_name: Mapping[str, tuple[Release, ReleaseImage]]
     """Of each file name the newest release's image, whichever channel."""
+    since: Mapping[str, int]
+    """When each name may have come to hold that image, in unix seconds."""
     by_digest: Mapping[tuple[str, str], ReleaseImage]
     """By the beginning of the digest and the file name."""
+    withheld: Set[tuple[str, str]]
+    """Name and SHA-256 of images that are in releases, and in none that everybody may have."""
 
     @property
     def is_empty(self) -> bool:
@@ -134,10 +138,17 @@ class Catalog:
     def _loaded(self, project: str) -> Shelf:
         with self._database.reading() as rows:
             settings = rows.projects.get(project)
-            releases = rows.releases.of_project(project, (State.PUBLISHED,))
+            all_of_them = rows.releases.of_project(project)
+        releases = [one for one in all_of_them if one.state is State.PUBLISHED]
+        for_all = _images(one for one in releases if one.channel == DEFAULT_CHANNEL)
         oldest_first = [(r, image) for r in reversed(releases) for image in r.images]
         by_name = {image.name: (release, image) for release, image in oldest_first}
         by_digest = {
             (image.sha256[:DIGEST_CHARACTERS], image.name): image for _, image in oldest_first
         }
-        return Shelf(settings, tuple(releases), by_name, by_digest)
+        withheld = _images(all_of_them) - for_all
+        return Shelf(settings, tuple(releases), by_name, by_digest, withheld)
+
+
+def _images(releases: Iterable[Release]) -> frozenset[tuple[str, str]]:
+    return frozenset((image.name, image.sha256) for one in releases for image in one.images)

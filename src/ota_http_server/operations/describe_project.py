@@ -1,13 +1,15 @@
 """Describing a project: which versions it has, and what its newest image is.
 
-Files of the folder and images of releases count alike: of releases, those of the caller's channel.
+Files of the folder and images of releases count alike: of releases, those of the default channel.
+A file whose release is a draft, was withdrawn, or follows another channel, is not for everybody.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import Identity
-from ota_http_server.domain.listing import Listed, Seen, latest, versions
+from ota_http_server.domain.listing import Listed, Seen, latest, listed, versions
 from ota_http_server.domain.release import DEFAULT_CHANNEL, FLASHED_WHOLE, Origin, ReleaseImage
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.catalog import Catalog, Shelf
@@ -70,11 +72,12 @@ class DescribeProject:
         return known
 
     def _describe(self, collected: list[Collected], shelf: Shelf) -> _Described:
-        files = _of_folder(collected) + _of_releases(shelf)
+        lying = {(one.name, one.sha256): one for one in listed(_of_folder(collected))}
+        files = _for_all(lying, shelf) + _of_releases(shelf)
         found = latest(files)
         newest = None
         if found is not None and (image := self._image(found, collected)) is not None:
-            newest = Newest(image, found)
+            newest = Newest(image, lying.get((found.name, found.sha256), found))
         return _Described(collected, shelf, versions(files), newest)
 
     def _image(self, found: Listed, collected: list[Collected]) -> Image | None:
@@ -87,6 +90,15 @@ class DescribeProject:
 
 def _of_folder(collected: list[Collected]) -> list[Seen]:
     return [Seen(one.name, one.image.sha256, one.seen, one.image.version) for one in collected]
+
+
+def _for_all(lying: Mapping[tuple[str, str], Listed], shelf: Shelf) -> list[Seen]:
+    """Those of the folder, by the versions that they have beside all the others."""
+    return [
+        Seen(one.name, one.sha256, one.first_seen_index, None, one.version)
+        for key, one in lying.items()
+        if one.version is not None and key not in shelf.withheld
+    ]
 
 
 def _of_releases(shelf: Shelf) -> list[Seen]:
