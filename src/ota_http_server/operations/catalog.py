@@ -147,7 +147,17 @@ class Catalog:
             (image.sha256[:DIGEST_CHARACTERS], image.name): image for _, image in oldest_first
         }
         withheld = _images(all_of_them) - for_all
-        return Shelf(settings, tuple(releases), by_name, by_digest, withheld)
+        return Shelf(settings, tuple(releases), by_name, _since(all_of_them), by_digest, withheld)
+
+
+def _since(releases: Iterable[Release]) -> dict[str, int]:
+    """A name holds another image when a release of it is published, and when one is withdrawn."""
+    since: dict[str, int] = {}
+    for release in releases:
+        moved_at = max(release.published_at or 0, release.withdrawn_at or 0)
+        for image in release.images:
+            since[image.name] = max(since.get(image.name, 0), moved_at)
+    return since
 
 
 def _images(releases: Iterable[Release]) -> frozenset[tuple[str, str]]:

@@ -21,6 +21,7 @@ from ota_http_server.domain.release import ReleaseImage
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.collect import Collected, Collection
+from ota_http_server.security.credentials import DIGEST_CHARACTERS
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.downloads import Beginning
 from ota_http_server.storage.images import Image
@@ -143,7 +144,7 @@ class Download:
                 raise NotFound(NO_SUCH_PROJECT)
             raise NotFound(f"{project} has no file {name}")
         release, image = found
-        return _collected(image, release.published_at or 0, release.number)
+        return _collected(image, shelf.since[name], release.number)
 
     def immutable(
         self, caller: Identity, project: str, name: str, digest_start: str, asked: Asked
@@ -192,10 +193,17 @@ class Download:
         return found
 
     def _begun_meanwhile(self, caller: Identity, project: str, name: str) -> Found | None:
-        """The same while the file that replaces it is copied, read, or finds no room."""
-        if not caller.may_see(project) or not self._collection.lies_there(project, name):
+        """The same while the file that replaces it is copied, read, or finds no room; and where
+        the name holds nothing any more because a release was withdrawn."""
+        if not caller.may_see(project):
             return None
-        return self._found(self._begun.begun_lately((caller.credential, project, name)))
+        begun = self._begun.begun_lately((caller.credential, project, name))
+        if begun is None or not (
+            self._collection.lies_there(project, name)
+            or self._catalog.image(project, begun.sha256[:DIGEST_CHARACTERS], name)
+        ):
+            return None
+        return self._found(begun)
 
     def _found(self, begun: Beginning | None) -> Found | None:
         if begun is None:

@@ -182,6 +182,8 @@ class PublishRelease:
                 withdrawn_at=tx.second,
                 withdrawn_by=operator.name,
             )
+            for image in release.images:
+                tx.downloads.end(project, image.name, image.sha256, tx.second * 1000)
             _note(tx, operator, "withdraw_release", release, because)
             return _changed(tx, release)
 
@@ -206,7 +208,14 @@ class PublishRelease:
                 return release
             if release.state is State.DRAFT:
                 raise Conflict(f"{release.version} is a draft: publish it")
-            release = replace(release, state=State.PUBLISHED, withdrawn_at=None, withdrawn_by=None)
+            _end_names(tx, release)
+            release = replace(
+                release,
+                state=State.PUBLISHED,
+                published_at=tx.second,
+                withdrawn_at=None,
+                withdrawn_by=None,
+            )
             _note(tx, operator, "publish_release", release, because)
             return _changed(tx, release)
 
