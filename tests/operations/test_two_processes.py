@@ -11,6 +11,7 @@ from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.report import Report, Told, Word
 from ota_http_server.storage.attempts import Attempts
 from ota_http_server.storage.database import Database
+from ota_http_server.storage.devices import Devices
 from tests.operations.fleets import SILENT_SECONDS, Fleet, lamp
 
 WAIT_SECONDS = 0.3
@@ -105,3 +106,47 @@ def test_a_report_in_the_same_moment_is_not_overwritten_by_silence(
 
     assert fleet.attempts("one")[0].state is State.INSTALLED
     assert fleet.attempts("two")[0].state is State.SILENT
+
+
+def test_a_release_that_goes_while_it_is_being_offered_is_no_error(
+    fleet, database_url, other, clock, tmp_path, monkeypatch
+):
+    fleet.drop("lamp-1.2.0.bin", lamp("1.2.0"))
+    fleet.catalog.of("lamp")
+    opens, removed = Attempts.open, threading.Event()
+
+    def opens_late(self, attempt):
+        if not removed.is_set():
+            remove = threading.Thread(target=lambda: other.change(remove_newest))
+            remove.start()
+            removed.wait(WAIT_SECONDS)
+        return opens(self, attempt)
+
+    def remove_newest(tx):
+        release = tx.releases.get("lamp", "1.2.0")
+        if not tx.releases.was_offered(release.number):
+            tx.releases.remove(release.number)
+        removed.set()
+
+    monkeypatch.setattr(Attempts, "open", opens_late)
+    answer = fleet.comes(Visit("three", "lamp", "192.0.2.1"), version="1.0.0", chip="esp32")
+
+    assert answer.attempt is not None
+
+
+def test_two_that_meet_a_new_device_open_one_attempt(fleet, database, other, tmp_path, monkeypatch):
+    there = Fleet(other, fleet.clock, tmp_path)
+    there.catalog.of("lamp")
+    both, adds = threading.Barrier(2), Devices.add
+
+    def adds_at_once(self, device):
+        meet(both)
+        adds(self, device)
+
+    monkeypatch.setattr(Devices, "add", adds_at_once)
+    three = Visit("three", "lamp", "192.0.2.1")
+    side_by_side(
+        *(lambda f=f: f.comes(three, version="1.0.0", chip="esp32") for f in (fleet, there))
+    )
+
+    assert len(fleet.attempts("three")) == 1

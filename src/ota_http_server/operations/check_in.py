@@ -201,6 +201,7 @@ class CheckIn:
                 id=visit.device, project=visit.project, created_at=tx.second, created_by="check-in"
             )
         )
+        tx.devices.lock(visit.device)  # another process may have met it in the same moment
         known = read(tx, visit.device)
         assert known is not None
         return known

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, TypeVar
 
+from sqlalchemy.exc import IntegrityError
+
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.storage.counters import gathering, move_gathered
 from ota_http_server.storage.engines import engine_for, sqlite_file
@@ -83,8 +85,9 @@ class Database:
         """Runs `work` in a writing transaction, commits, and writes the audit lines it owes.
 
         `work` may run twice: PostgreSQL takes everything back when two changes wait for each
-        other. Raises `Unavailable` when the database is away or locked for too long and
-        `DiskFull` when there is no room; in both cases nothing of the change was kept.
+        other, or one removed what the other refers to. Raises `Unavailable` when the database is
+        away or locked for too long and `DiskFull` when there is no room; in both cases nothing of
+        the change was kept.
         """
         self._pulse.check()
         result: T = self._run(lambda: self._changed(work))
@@ -103,7 +106,7 @@ class Database:
         with self._turn:
             try:
                 result, added = self._committed(work)
-            except Unavailable as failure:
+            except (Unavailable, IntegrityError) as failure:
                 if not is_worth_a_second_try(failure):
                     raise
                 result, added = self._committed(work)

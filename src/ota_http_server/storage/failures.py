@@ -21,6 +21,9 @@ OURS = (IntegrityError, ProgrammingError, DataError, NotSupportedError)
 # SQLSTATE, PostgreSQL's appendix A.
 DISK_FULL = "53100"
 TAKEN_BACK = ("40P01", "40001")  # deadlock, serialization failure: the same once more may succeed
+OVERTAKEN = ("23503", "23505")
+"""A row that was referred to is gone, or one that was to come is there: once more, a transaction
+sees what the other one did. If it was a mistake of ours it fails again."""
 DAMAGED_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -42,9 +45,9 @@ def in_our_words() -> Iterator[None]:
 
 
 def is_worth_a_second_try(failure: Exception) -> bool:
-    """Whether the database took a change back because of another one, as a refusal tells it."""
-    cause = failure.__cause__
-    return isinstance(cause, DBAPIError) and _sqlstate(cause) in TAKEN_BACK
+    """Whether the database took a change back because of another one."""
+    cause = failure if isinstance(failure, DBAPIError) else failure.__cause__
+    return isinstance(cause, DBAPIError) and _sqlstate(cause) in TAKEN_BACK + OVERTAKEN
 
 
 def _is_full(error: DBAPIError) -> bool:
