@@ -26,7 +26,7 @@ def an_instance(tmp_path, clock):
 
 
 @pytest.fixture(name="other")
-def another_instance(tmp_path, clock, one):
+def another_instance(clock, one):
     with Instance(one.folder, clock) as ota:
         yield ota
 

@@ -116,6 +116,7 @@ def test_a_name_is_never_given_twice(here):
         ("shell", "viewer", None),
         ("Shared-Secret", "viewer", None),
         ("folder", "viewer", None),  # what the folder withdrew it publishes again
+        ("tidy", "viewer", None),
         ("x" * 65, "viewer", None),
         (5, "viewer", None),
         ("a", "root", None),

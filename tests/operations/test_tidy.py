@@ -8,10 +8,14 @@ import pytest
 
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.operator import Operator
+from ota_http_server.operations.release_wish import ReleaseWish, Upload
 from ota_http_server.operations.tidy import sweep, tidy
 from tests.instance import Clock, Instance
 
 X, Y = (esp_application(payload_bytes=1024, seed=seed) for seed in range(2))
+ANN = Operator("ann", None)
+DAYS = 24 * 3600
 PATH = "/firmware/lamp/lamp.bin"
 
 
@@ -164,3 +168,49 @@ def test_a_file_that_comes_back_after_its_blob_was_tidied_is_served_again(ota, c
     clock.pass_seconds(1)
 
     assert ota.get(PATH, token).data == X
+
+
+def versions(ota, project="plug"):
+    with ota.ota.stores.database.reading() as rows:
+        return {release.version for release in rows.releases.of_project(project)}
+
+
+def test_the_images_of_releases_and_drafts_are_kept(ota, clock):
+    publish = ota.ota.publish
+    publish.add_image(ANN, "plug", "1.0.0", Upload.of("plug.bin", [X]))
+    publish.publish(ANN, "plug", "1.0.0")
+    publish.withdraw(ANN, "plug", "1.0.0", "it sparks")
+    clock.pass_seconds(100 * DAYS)
+    publish.add_image(ANN, "plug", "1.1.0", Upload.of("plug.bin", [Y]), force="test")
+    clock.pass_seconds(29 * DAYS)
+
+    assert tidied(ota) == 0
+    assert versions(ota) == {"1.0.0", "1.1.0"}
+
+
+def test_a_draft_that_nobody_came_back_to_goes_with_its_images(ota, clock):
+    publish = ota.ota.publish
+    publish.draft(ANN, ReleaseWish.of("plug", "1.1.0"))
+    clock.pass_seconds(29 * DAYS)
+    publish.add_image(ANN, "plug", "1.1.0", Upload.of("plug.bin", [Y]), force="test")
+    clock.pass_seconds(2 * DAYS)
+    young = tidied(ota), versions(ota)
+    clock.pass_seconds(29 * DAYS)
+
+    assert young == (0, {"1.1.0"})
+    assert tidied(ota) == 1
+    assert versions(ota) == set()
+    assert (
+        "Action=remove_draft project=plug actor=tidy release=1.1.0"
+        in (ota.folder / "ota_audit.log").read_text()
+    )
+
+
+def test_a_draft_of_the_folder_stays_as_long_as_its_file(ota, clock):
+    ota.ota.projects.settle(ANN, "plug", {"folder": "draft"})
+    ota.drop("plug", "plug-1.0.0.bin", X)
+    swept(ota)
+    clock.pass_seconds(100 * DAYS)
+    tidied(ota)
+
+    assert versions(ota) == {"1.0.0"}

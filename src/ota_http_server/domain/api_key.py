@@ -12,7 +12,9 @@ from ota_http_server.domain.operator import Role
 KEY_PREFIX = "otak_"
 KEY_PATTERN = re.compile(r"otak_[A-Za-z0-9_-]{43}\Z")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-TAKEN_NAMES = frozenset({"shared-secret", "shell", "folder", "token", "check-in", "simulate"})
+TAKEN_NAMES = frozenset({"shared-secret", "shell", "folder", "tidy"}) | frozenset(
+    {"token", "check-in", "simulate"}
+)
 """What the audit and the registry call those who come without a key."""
 LIFE_DAYS_MAX = 3_660  # ten years; a key that should live longer is one without an end
 

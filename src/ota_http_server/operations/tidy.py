@@ -12,6 +12,9 @@ from ota_http_server.storage.transaction import Writing
 # A blob is younger than its row for a moment; an unreferenced one of this age is left over.
 BLOB_SECONDS_MIN = 3_600
 
+DRAFT_SECONDS_MAX = 30 * 24 * 3600  # after its last image came, a draft belongs to nobody any more
+TIDY = "tidy"  # who removes it, in the audit
+
 
 def sweep(collection: Collection, database: Database, releases: ReleaseFolder) -> None:
     """Reads every new or changed file, and forgets the rows of files that are gone.
@@ -71,6 +74,7 @@ def tidy(collection: Collection, database: Database) -> int:
     def forget(tx: Writing) -> None:
         tx.downloads.forget(before_ms=(tx.second - RESUME_SECONDS_MAX) * 1000)
         tx.revocations.forget_expired(tx.second)
+        _forget_drafts(tx)
 
     database.change(forget)
     collection.blobs.sweep_partials()
@@ -83,6 +87,14 @@ def tidy(collection: Collection, database: Database) -> int:
             collection.blobs.remove(sha256)
             removed += 1
     return removed
+
+
+def _forget_drafts(tx: Writing) -> None:
+    """Of pipelines that were cut off and never came back: their images would stay for good."""
+    tx.releases.take_turn()
+    for draft in tx.releases.drafts_of_doors(before=tx.second - DRAFT_SECONDS_MAX):
+        tx.releases.remove(draft.number)
+        tx.events.add("remove_draft", project=draft.project, release=draft.version, actor=TIDY)
 
 
 def _is_old(collection: Collection, sha256: str) -> bool:

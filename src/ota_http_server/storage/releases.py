@@ -46,6 +46,16 @@ class Releases:
         )
         return sorted(self._found(query), key=lambda release: release.order, reverse=True)
 
+    def drafts_of_doors(self, before: int) -> list[Release]:
+        """Drafts that somebody began, none of whose images came since; not those of the folder."""
+        query = select(releases).where(
+            releases.c.state == State.DRAFT.value,
+            releases.c.origin != Origin.FOLDER.value,
+            releases.c.created_at < before,
+        )
+        drafts = self._found(query)
+        return [one for one in drafts if all(i.modified_at < before for i in one.images)]
+
     def with_digest(self, project: str, digest_start: str, name: str) -> ReleaseImage | None:
         """The image of this name whose digest begins so, in any release that left its draft."""
         query = (
