@@ -38,7 +38,7 @@ LOAD_MAX = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How long it takes: the full run some eight minutes, the quick one a minute and a half."""
+    """How long it takes: the full run some ten minutes, the quick one two."""
 
     rounds: int
     seconds: int
@@ -147,7 +147,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="speed and memory beside rivals"
     )
-    parser.add_argument("--quick", action="store_true", help="rough figures in 90 s, not 8 minutes")
+    parser.add_argument(
+        "--quick", action="store_true", help="rough figures in two minutes, not ten"
+    )
     parser.add_argument(
         "--rows", nargs="+", choices=every, default=every, metavar="NAME", help=", ".join(every)
     )

@@ -54,12 +54,12 @@ def pss_bytes(pid: int) -> int:
 
 def resident_bytes(pid: int) -> int:
     """What the process has in memory now (proc(5), status, VmRSS)."""
-    return _status_bytes(pid, "VmRSS")
+    return status_bytes(Path(f"/proc/{pid}/status"), "VmRSS")
 
 
 def peak_bytes(pid: int) -> int:
     """The most that it had since `forget_peak`."""
-    return _status_bytes(pid, "VmHWM")
+    return status_bytes(Path(f"/proc/{pid}/status"), "VmHWM")
 
 
 def forget_peak(pid: int) -> None:
@@ -67,8 +67,9 @@ def forget_peak(pid: int) -> None:
     Path(f"/proc/{pid}/clear_refs").write_text("5", "ascii")
 
 
-def _status_bytes(pid: int, name: str) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines():
+def status_bytes(status: Path, name: str) -> int:
+    """A number of kB in a file such as /proc/pid/status."""
+    for line in status.read_text("utf-8", "replace").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) * 1024
     return 0

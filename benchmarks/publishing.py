@@ -5,7 +5,6 @@ moment before the upload, and of the command beyond that of a command with a tin
 """
 
 import http.client
-import os
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.contestants import WE, Contestant, NotReady, running
-from benchmarks.processes import forget_peak, peak_bytes, resident_bytes, tree
+from benchmarks.processes import forget_peak, peak_bytes, resident_bytes, status_bytes, tree
 from benchmarks.stage import HARDWARE, HOST, Stage
 from benchmarks.table import Line, in_words
 from ota_http_server.domain.esp_sample import PAYLOAD_BYTES_MAX, esp_application
@@ -25,6 +24,15 @@ IMAGE_BYTES = PAYLOAD_BYTES_MAX
 """With what is around it as large as an ESP32's image may be: 16 MiB."""
 TINY_BYTES = 1_024
 MORE_MB_MAX = 32.0
+_WITH_PEAK = """\
+import atexit, os, runpy, sys
+from pathlib import Path
+status, peak = Path("/proc/self/status"), Path(sys.argv.pop(1))
+atexit.register(lambda: peak.write_text(status.read_text("utf-8", "replace")))
+runpy.run_module("ota_http_server", run_name="__main__", alter_sys=True)
+"""
+"""The command, and what the kernel says of it as it ends. What `wait4` tells of a child's memory
+(ru_maxrss) would not do: it begins with the memory of whoever started the child."""
 PATIENCE_SECONDS = 120
 
 Say = Callable[[str], None]
@@ -107,25 +115,24 @@ def _run(stage: Stage, file: Path) -> tuple[float, int]:
     """`publish` on a data folder without a server: seconds, and the peak of its memory."""
     folder = stage.folder / "published"
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "ota_http_server", "publish", str(file)]
+    status = folder / "status"
+    command = [sys.executable, "-c", _WITH_PEAK, str(status), "publish", str(file)]
     command += ["--project", PROJECT, "--data-dir", str(folder / "data")]
     begun = time.monotonic()
-    with (folder / "log").open("wb") as log:
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=folder,
-            env=stage.environment(),
-        )
-        # Not `wait`: it forgets what the kernel says of this one child's memory.
-        _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != 0:
-        said = (folder / "log").read_text(errors="replace")[-500:]
-        raise NotReady(f"`publish` failed with status {child.returncode}: {said}")
-    return time.monotonic() - begun, used.ru_maxrss * 1024
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=folder,
+        env=stage.environment(),
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    if done.returncode != 0:
+        said = done.stdout[-500:].decode(errors="replace")
+        raise NotReady(f"`publish` failed with status {done.returncode}: {said}")
+    return time.monotonic() - begun, status_bytes(status, "VmHWM")
 
 
 def _image(stage: Stage, version: str, payload_bytes: int) -> Path:

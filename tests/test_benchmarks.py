@@ -479,6 +479,16 @@ def test_whoever_publishes_may_take_so_much_more_memory(more_mb, met):
 
 
 @linux
+def test_publishing_16_mb_takes_less_than_32_mb_more_memory(stage):
+    found = publishing.measure(stage, 1, lambda _text: None)
+
+    (upload,), (command,) = found.uploads, found.commands
+    assert upload.size == command.size > 16_000_000
+    assert 0 < upload.more_bytes < 32_000_000
+    assert command.more_bytes < 32_000_000
+
+
+@linux
 def test_the_peak_of_a_process_counts_from_when_it_was_forgotten():
     pid = os.getpid()
     assert len(b"y" * 80_000_000) == 80_000_000
