@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
@@ -159,15 +159,16 @@ class Releases:
 
     def _found(self, query: Select[tuple[object, ...]]) -> list[Release]:
         rows = self._connection.execute(query.order_by(releases.c.id)).all()
-        having = self._images(row.id for row in rows)
+        having = self._images(query.with_only_columns(releases.c.id))
         return [_release(row, having[row.id]) for row in rows]
 
-    def _images(self, numbers: Iterable[int]) -> dict[int, list[ReleaseImage]]:
+    def _images(self, numbers: Select[tuple[int]]) -> dict[int, list[ReleaseImage]]:
+        """By release. `numbers` is a query: a list of them has an end in both databases."""
         having: dict[int, list[ReleaseImage]] = defaultdict(list)
         query = (
             select(release_images, images)
             .join(images, images.c.sha256 == release_images.c.sha256)
-            .where(release_images.c.release.in_(list(numbers)))
+            .where(release_images.c.release.in_(numbers))
             .order_by(release_images.c.release, release_images.c.number)
         )
         for row in self._connection.execute(query):
