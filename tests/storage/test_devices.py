@@ -1,223 +1,163 @@
-"""Rows about devices, on both databases."""
+"""Devices as rows: found by what is known of them, page by page, seen and wiped."""
 
-import threading
 from dataclasses import replace
 
 import pytest
 
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.storage.counters import of_device
-from ota_http_server.storage.database import Database
-from ota_http_server.storage.devices import Wanted
-from tests.storage.released import a_device, an_attempt, released
+from ota_http_server.storage.devices import CLOCKS_DIFFER_SECONDS_MAX, Wanted
 
-WHOLE = Device(
+ONE = Device(
     id="24:0a:c4:00:00:01",
     project="lamp",
     chip="esp32",
     revision=301,
     revision_min=300,
-    board="desk-lamp",
-    tags=("floor=2", "hall"),
+    board="Kitchen",
+    tags=("beta", "floor-1"),
     channel="beta",
-    version="1.4.0",
+    version="1.0.0",
     version_from=VersionFrom.IMAGE,
     image_sha256="a" * 64,
     running_since=5,
-    secure_version=2**32 - 1,
-    free_bytes=2**40,
-    last_seen=6,
-    address="2001:db8::1",
-    notes="über dem Tisch",
+    secure_version=2**33,
+    free_bytes=2**33,
+    last_seen=100,
+    address="192.0.2.1",
+    notes="behind the 50% door",
     blocked=True,
-    pinned="1.4.0",
-    attributes={"serial": "7", "empty": ""},
+    pinned="1.0.0",
+    attributes={"k": "ä"},
     attributes_wanted=False,
     created_at=4,
-    created_by="anna",
-    edition=3,
+    created_by="shell",
+    edition=7,
 )
+TWO = Device(id="two", project="lamp", tags=("Beta",), last_seen=200)
+THREE = Device(id="three", project="fan")
 
 
-def add(database, *devices):
-    def added(tx):
-        for device in devices:
-            tx.devices.add(device)
-
-    database.change(added)
+@pytest.fixture(autouse=True)
+def three_devices(database):
+    for device in (ONE, TWO, THREE):
+        database.change(lambda tx, device=device: tx.devices.add(device))
 
 
-def stored(database, device_id="board"):
+def found(database, **wanted) -> set[str]:
     with database.reading() as rows:
-        return rows.devices.get(device_id)
+        page = {device.id for device in rows.devices.page(Wanted(**wanted), "", 10)}
+        assert rows.devices.count(Wanted(**wanted)) == len(page)
+    return page
 
 
-def ids(database, after="", limit=100, **wanted):
+def get(database, device):
     with database.reading() as rows:
-        page = rows.devices.page(Wanted(**wanted), after, limit)
-        assert rows.devices.count(Wanted(**wanted)) >= len(page)
-    return [device.id for device in page]
+        return rows.devices.get(device.id)
 
 
-@pytest.mark.parametrize("device", [WHOLE, a_device()], ids=["whole", "bare"])
-def test_a_device_is_read_as_it_was_written(database, device):
-    add(database, device)
+def test_a_device_is_read_back_as_it_was_written(database):
+    assert get(database, ONE) == ONE
+    assert get(database, THREE) == THREE
+    changed = replace(ONE, tags=(), attributes={}, version_from=None, blocked=False, edition=8)
 
-    assert stored(database, device.id) == device
+    database.change(lambda tx: tx.devices.change(changed))
 
-
-def test_everything_but_the_id_may_change(database):
-    add(database, a_device(WHOLE.id))
-    database.change(lambda tx: tx.devices.change(WHOLE))
-
-    assert stored(database, WHOLE.id) == WHOLE
+    assert get(database, ONE) == changed
 
 
-def test_who_was_met_by_another_instance_already_stays_as_that_one_wrote_it(database):
-    add(database, a_device(chip="esp32"))
-    add(database, a_device(chip="esp32s3", project="fan"))
+def test_who_is_there_already_stays_as_it_is(database):
+    database.change(lambda tx: tx.devices.add(replace(ONE, project="fan", edition=1)))
 
-    assert stored(database) == a_device(chip="esp32")
-
-
-def test_a_removed_device_is_gone(database):
-    add(database, a_device(), a_device("another"))
-    database.change(lambda tx: tx.devices.remove("board"))
-
-    assert stored(database) is None
-    assert ids(database) == ["another"]
-
-
-def test_pages_follow_each_other_without_a_gap(database):
-    names = {f"{letter}{number}" for letter in "aBc-Z" for number in range(3)}
-    add(database, *map(a_device, names))
-
-    pages, after = [], ""
-    while page := ids(database, after=after, limit=4):
-        pages.append(page)
-        after = page[-1]
-
-    assert [len(page) for page in pages] == [4, 4, 4, 3]
-    assert {name for page in pages for name in page} == names
-
-
-FLEET = (
-    a_device("a", chip="esp32", version="1.0.0", tags=("hall", "floor=2"), last_seen=50),
-    a_device("b", chip="esp32s3", version="1.0.0", channel="beta", tags=("Hall",), last_seen=99),
-    a_device("c", project="fan", blocked=True, board="Desk_Lamp", notes="50% dimmed"),
-)
+    assert get(database, ONE) == ONE
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"),
+    ("wanted", "ids"),
     [
-        ({}, ["a", "b", "c"]),
-        ({"project": "lamp"}, ["a", "b"]),
-        ({"channel": "beta"}, ["b"]),
-        ({"version": "1.0.0"}, ["a", "b"]),
-        ({"chip": "esp32"}, ["a"]),
-        ({"blocked": True}, ["c"]),
-        ({"blocked": False, "project": "fan"}, []),
-        ({"tag": "hall"}, ["a"]),
-        ({"tag": "floor=2"}, ["a"]),
-        ({"tag": "floor"}, []),
-        ({"tag": "%"}, []),
-        ({"seen_before": 99}, ["a", "c"]),
-        ({"seen_after": 50}, ["a", "b"]),
-        ({"text": "desk_lamp"}, ["c"]),
-        ({"text": "DESK"}, ["c"]),
-        ({"text": "50%"}, ["c"]),
-        ({"text": "%"}, ["c"]),
-        ({"text": "_"}, ["c"]),
-        ({"text": "/"}, []),
-        ({"project": "lamp", "version": "1.0.0", "chip": "esp32s3"}, ["b"]),
+        ({}, {ONE.id, "two", "three"}),
+        ({"project": "fan"}, {"three"}),
+        ({"channel": "beta"}, {ONE.id}),
+        ({"version": "1.0.0"}, {ONE.id}),
+        ({"chip": "esp32"}, {ONE.id}),
+        ({"blocked": True}, {ONE.id}),
+        ({"blocked": False}, {"two", "three"}),
+        ({"tag": "beta"}, {ONE.id}),
+        ({"tag": "Beta"}, {"two"}),
+        ({"tag": "bet"}, set()),
+        ({"tag": "floor_1"}, set()),
+        ({"seen_before": 200}, {ONE.id, "three"}),
+        ({"seen_after": 100}, {ONE.id, "two"}),
+        ({"text": "KITCHEN"}, {ONE.id}),
+        ({"text": "50%"}, {ONE.id}),
+        ({"text": "5%"}, set()),
+        ({"text": "0A:C4"}, {ONE.id}),
+        ({"project": "lamp", "blocked": False, "seen_after": 200}, {"two"}),
     ],
 )
-def test_devices_are_found_by_what_is_known_of_them(database, wanted, found):
-    add(database, *FLEET)
+def test_devices_are_found_by_what_is_known_of_them(database, wanted, ids):
+    assert found(database, **wanted) == ids
 
-    assert ids(database, **wanted) == found
+
+def test_pages_follow_each_other_without_gap_or_repetition(database):
     with database.reading() as rows:
-        assert rows.devices.count(Wanted(**wanted)) == len(found)
+        first = rows.devices.page(Wanted(), "", 2)
+        second = rows.devices.page(Wanted(), first[-1].id, 2)
+
+    assert sorted(device.id for device in first + second) == sorted([ONE.id, "two", "three"])
+    assert len(second) == 1
 
 
-def test_the_latest_visit_counts_whoever_writes_it_first(database):
-    add(database, a_device(), a_device("another"))
-    visits = [("board", 200, "192.0.2.2"), ("another", 7, "192.0.2.3"), ("ghost", 7, "192.0.2.4")]
+def test_the_latest_visit_counts_and_is_no_news(database):
+    with database.reading() as rows:
+        before = rows.counters.all()
+    seen = [("two", 150, "late"), (ONE.id, 300, "new"), ("three", 1, "first"), ("nobody", 9, "x")]
 
-    database.change(lambda tx: tx.devices.see(visits))
-    database.change(lambda tx: tx.devices.see([("board", 150, "192.0.2.1")]))
+    database.change(lambda tx: tx.devices.see(seen))
+
+    with database.reading() as rows:
+        assert rows.counters.all() == before
+    assert get(database, TWO) == TWO
+    assert get(database, ONE) == replace(ONE, last_seen=300, address="new")
+    assert get(database, THREE) == replace(THREE, last_seen=1, address="first")
+
+
+def test_a_visit_far_in_the_future_is_overwritten(database):
+    future = 10 + CLOCKS_DIFFER_SECONDS_MAX
+    for at in (future, 10):
+        database.change(lambda tx, at=at: tx.devices.see([("three", at, "x")]))
+    assert get(database, THREE).last_seen == future
+
+    database.change(lambda tx: tx.devices.see([("three", 9, "x")]))
+
+    assert get(database, THREE).last_seen == 9
+
+
+def test_nobody_seen_is_no_statement(database):
     database.change(lambda tx: tx.devices.see([]))
 
-    assert (stored(database).last_seen, stored(database).address) == (200, "192.0.2.2")
-    assert stored(database, "another").last_seen == 7
-    assert stored(database, "ghost") is None
+    assert get(database, TWO) == TWO
 
 
-def test_a_visit_is_no_news_and_everything_else_is(database):
-    def count():
-        with database.reading() as rows:
-            return rows.counters.get(of_device("board"))
+@pytest.mark.parametrize("change", ["add", "change", "wipe", "remove"])
+def test_a_change_is_news_once_however_much_changed(database, change):
+    changes = {
+        "add": lambda tx: tx.devices.add(replace(ONE, edition=8)),
+        "change": lambda tx: [tx.devices.change(ONE), tx.devices.change(ONE)],
+        "wipe": lambda tx: tx.devices.wipe(ONE.id),
+        "remove": lambda tx: tx.devices.remove(ONE.id),
+    }
+    with database.reading() as rows:
+        before = rows.counters.get(of_device(ONE.id))
 
-    add(database, a_device())
-    counts = [count()]
-    for work in (
-        lambda tx: tx.devices.see([("board", 9, "192.0.2.1")]),
-        lambda tx: tx.devices.change(a_device(notes="x")),
-        lambda tx: tx.devices.wipe("board"),
-        lambda tx: tx.devices.remove("board"),
-    ):
-        database.change(work)
-        counts.append(count())
-
-    assert counts == [1, 1, 2, 3, 4]
-
-
-def test_what_became_of_a_device_before_it_was_let_try_again_counts_no_more(database):
-    add(database, a_device(), a_device("another"))
-
-    def tried(device):
-        number = database.change(lambda tx: tx.releases.get("lamp", "1.0.0").number)
-        attempt = an_attempt(number, device, deliveries=2)
-        return database.change(lambda tx: tx.attempts.open(attempt))
-
-    database.change(lambda tx: released(tx, "1.0.0", "a"))
-    tried("board")
-    tried("another")
-    database.change(lambda tx: tx.devices.wipe("board"))
-    tried("board")
-    database.change(lambda tx: tx.devices.wipe("another"))
-    database.change(lambda tx: tx.devices.wipe("ghost"))
+    database.change(changes[change])
 
     with database.reading() as rows:
-        assert rows.attempts.history("board").deliveries == {"a" * 64: 2}
-        assert rows.attempts.history("another").deliveries == {}
+        assert rows.counters.get(of_device(ONE.id)) == before + 1
 
 
-def test_of_two_that_change_one_device_none_is_lost(database, database_url, clock):
-    add(database, a_device(edition=0))
-    others = [Database(database_url, clock=clock) for _ in range(4)]
-    errors = []
+def test_a_removed_device_is_gone(database):
+    database.change(lambda tx: tx.devices.remove("two"))
 
-    def raised(tx):
-        tx.devices.lock("board")
-        device = tx.devices.get("board")
-        tx.devices.change(replace(device, edition=device.edition + 1))
-
-    def run(one):
-        try:
-            for _ in range(10):
-                one.change(raised)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=run, args=(one,)) for one in others]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for one in others:
-        one.close()
-
-    assert errors == []
-    assert stored(database).edition == 40
+    assert get(database, TWO) is None
+    assert found(database) == {ONE.id, "three"}
