@@ -1,239 +1,247 @@
-"""Rows about attempts, on both databases."""
+"""Attempts as rows: their numbers, what a device's history counts, and who fell silent."""
 
 import threading
 from dataclasses import replace
 
 import pytest
-from sqlalchemy.exc import IntegrityError
 
 from ota_http_server.domain.attempt import (
     FIRST_ID,
     LINE_CHARACTERS_MAX,
     LINES_MAX,
-    OPEN,
     Attempt,
     State,
     is_good_id,
 )
-from ota_http_server.domain.offer import NO_HISTORY, History
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.offer import History
+from ota_http_server.domain.release import Release
+from ota_http_server.storage.attempts import Line
+from ota_http_server.storage.counters import of_device
 from ota_http_server.storage.database import Database
-from tests.storage.released import a_device, an_attempt, released
+
+FAILED, VERIFIED, CANCELED = State.FAILED, State.VERIFIED, State.CANCELED
 
 
 @pytest.fixture(name="release")
-def a_release(database):
-    database.change(lambda tx: tx.devices.add(a_device()))
-    return database.change(lambda tx: released(tx, "1.0.0", "a"))
+def a_release(database) -> int:
+    def added(tx):
+        for name in ("one", "two"):
+            tx.devices.add(Device(id=name, project="lamp"))
+        return tx.releases.add(Release(number=0, project="lamp", version="1.1.0")).number
+
+    return database.change(added)
 
 
-def opened(database, release, device="board", **facts):
-    return database.change(lambda tx: tx.attempts.open(an_attempt(release, device, **facts)))
+@pytest.fixture(name="opened")
+def opening(database, release):
+    def opened(device="one", **facts) -> Attempt:
+        known = {
+            "id": 0,
+            "device": device,
+            "project": "lamp",
+            "release": release,
+            "version": "1.1.0",
+            "image_name": "lamp.bin",
+            "sha256": "a" * 64,
+            "size": 10,
+            "state": State.OFFERED,
+            "from_version": "1.0.0",
+            "from_sha256": None,
+            "offered_at": 100,
+            "changed_at": 100,
+        }
+        return database.change(lambda tx: tx.attempts.open(Attempt(**(known | facts))))
+
+    return opened
 
 
-def history(database, device="board"):
+def history(database, device="one") -> History:
     with database.reading() as rows:
         return rows.attempts.history(device)
 
 
-def test_an_attempt_is_read_as_it_was_opened(database, release):
-    wish = Attempt(
-        id=0,
-        device="board",
-        project="lamp",
-        release=release,
-        version="1.0.0",
-        image_name="a.bin",
-        sha256="a" * 64,
-        size=2**40,
-        state=State.DOWNLOADED,
-        from_version="0.9",
-        from_sha256="b" * 64,
-        offered_at=1,
-        changed_at=2,
-        downloaded_at=3,
-        installed_at=4,
-        finished_at=5,
-        sent_bytes=2**41,
+def test_an_attempt_is_read_back_as_it_was_written(database, opened):
+    first = opened(from_sha256="b" * 64)
+    moved = replace(
+        first,
+        state=State.INSTALLED,
+        changed_at=200,
+        downloaded_at=150,
+        installed_at=200,
+        sent_bytes=2**33,
         deliveries=2,
         cancel_asked=True,
-        detail="so far",
+        detail="text",
     )
 
-    attempt = database.change(lambda tx: tx.attempts.open(wish))
-
-    assert attempt == replace(wish, id=FIRST_ID)
-    with database.reading() as rows:
-        assert rows.attempts.get(FIRST_ID) == rows.attempts.latest_of("board") == attempt
-
-
-@pytest.mark.parametrize("number", [0, -1, FIRST_ID + 1, 2**63, 2**80])
-def test_a_number_that_is_nobodys_finds_nothing(database, release, number):
-    opened(database, release)
+    database.change(lambda tx: tx.attempts.change(moved))
 
     with database.reading() as rows:
-        assert rows.attempts.get(number) is None
+        assert rows.attempts.get(first.id) == moved == rows.attempts.latest_of("one")
+        assert rows.attempts.get(first.id + 1) is None
+        assert rows.attempts.latest_of("two") is None
 
 
-def test_all_that_may_change_does(database, release):
-    attempt = opened(database, release)
-    changed = replace(
-        attempt,
-        state=State.FAILED,
-        changed_at=9,
-        downloaded_at=7,
-        installed_at=8,
-        finished_at=9,
-        sent_bytes=5,
-        deliveries=1,
-        cancel_asked=True,
-        detail="no space",
-    )
+def test_numbers_begin_and_go_on_as_every_client_reads_them(database, opened):
+    assert opened().id == FIRST_ID
+    database.change(lambda tx: tx.attempts.forget_device("one"))
+    last = opened(device="two").id
+    assert last == FIRST_ID + 1
 
-    database.change(lambda tx: tx.attempts.change(replace(changed, version="2.0", device="x")))
+    numbers = [opened().id for _ in range(3)]
 
-    with database.reading() as rows:
-        assert rows.attempts.get(attempt.id) == changed
+    assert numbers == [last + 1, last + 2, last + 3]
+    assert all(map(is_good_id, numbers))
 
 
-def test_the_latest_stand_first_and_in_pages(database, release):
-    numbers = [opened(database, release).id for _ in range(5)]
-    opened(database, release, "another")
-
-    with database.reading() as rows:
-        first = [one.id for one in rows.attempts.of_device("board", 3)]
-        rest = [one.id for one in rows.attempts.of_device("board", 3, before=first[-1])]
-
-    assert first + rest == numbers[::-1]
-
-
-def test_attempts_of_a_release_are_counted_by_state(database, release):
-    for state in (State.OFFERED, State.OFFERED, State.FAILED):
-        opened(database, release, state=state)
-    other = database.change(lambda tx: released(tx, "2.0.0", "b"))
-
-    with database.reading() as rows:
-        assert rows.attempts.of_release(release) == {State.OFFERED: 2, State.FAILED: 1}
-        assert rows.attempts.of_release(other) == {}
-
-
-def test_there_is_no_attempt_at_a_release_that_is_not_there(database, release):
-    with pytest.raises(IntegrityError):
-        opened(database, release + 1)
-
-
-def test_numbers_are_never_given_twice_though_a_device_was_removed(database, release):
-    opened(database, release)
-    last = opened(database, release, "another").id
-    database.change(lambda tx: tx.attempts.forget_device("another"))
-    database.change(lambda tx: tx.attempts.forget_device("ghost"))
-
-    assert opened(database, release).id > last
-
-
-def test_with_a_device_go_its_attempts_and_all_that_it_said(database, release):
-    gone = opened(database, release)
-    stays = opened(database, release, "another")
-    for attempt in (gone, stays):
-        database.change(lambda tx, n=attempt.id: tx.attempts.add_lines(n, ["hello"], 1))
-
-    database.change(lambda tx: tx.attempts.forget_device("board"))
-
-    with database.reading() as rows:
-        assert rows.attempts.get(gone.id) is None
-        assert rows.attempts.lines(gone.id) == []
-        assert [line.text for line in rows.attempts.lines(stays.id)] == ["hello"]
-
-
-def test_of_many_that_open_at_once_each_has_a_number_of_its_own(
-    database, database_url, clock, release
-):
-    others = [Database(database_url, clock=clock) for _ in range(6)]
+def test_attempts_that_open_at_once_have_numbers_of_their_own(opened, database_url, clock):
+    pattern = opened()
     numbers, errors = [], []
 
-    def run(one, device):
+    def open_some():
+        database = Database(database_url, clock=clock)
         try:
-            numbers.extend(opened(one, release, device).id for _ in range(5))
+            mine = [database.change(lambda tx: tx.attempts.open(pattern)) for _ in range(5)]
+            numbers.extend(attempt.id for attempt in mine)
         except Exception as error:
             errors.append(error)
+        finally:
+            database.close()
 
-    threads = [
-        threading.Thread(target=run, args=(one, f"board-{n}")) for n, one in enumerate(others)
-    ]
+    threads = [threading.Thread(target=open_some) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    for one in others:
-        one.close()
 
     assert errors == []
-    assert sorted(numbers) == list(range(FIRST_ID, FIRST_ID + 30))
-    assert all(map(is_good_id, numbers))
+    assert sorted(numbers) == list(range(FIRST_ID + 1, FIRST_ID + 21))
 
 
-def test_a_device_without_tries_has_no_history(database):
-    assert history(database, "ghost") == NO_HISTORY
+def test_a_devices_attempts_come_page_by_page_the_latest_first(database, opened):
+    ids = [opened().id for _ in range(3)]
+    opened(device="two")
+
+    with database.reading() as rows:
+        first = rows.attempts.of_device("one", 2)
+        second = rows.attempts.of_device("one", 2, before=first[-1].id)
+
+    assert [attempt.id for attempt in first + second] == ids[::-1]
 
 
-def test_history_counts_what_failed_what_was_called_off_and_what_went_out(database, release):
-    other = database.change(lambda tx: released(tx, "2.0.0", "b"))
-    for state in (State.FAILED, State.ROLLED_BACK, State.SILENT):
-        opened(database, release, state=state, deliveries=1)
-    opened(database, release, state=State.CANCELED)  # the device gave up by itself
-    opened(database, other, sha256="b" * 64, state=State.CANCELED, cancel_asked=True)
-    opened(database, release, "another", state=State.FAILED)
+def test_attempts_at_a_release_are_counted_by_their_state(database, opened, release):
+    for state in (FAILED, FAILED, VERIFIED):
+        opened(state=state)
+
+    with database.reading() as rows:
+        assert rows.attempts.of_release(release) == {FAILED: 2, VERIFIED: 1}
+        assert rows.attempts.of_release(release + 1) == {}
+
+
+def test_a_history_counts_failures_cancellations_and_deliveries(database, opened, release):
+    opened(state=FAILED, deliveries=1)
+    opened(state=State.ROLLED_BACK, deliveries=2, sha256="b" * 64)
+    opened(state=CANCELED)
+    opened(state=State.SILENT, deliveries=1)
+    opened(device="two", state=FAILED)
 
     assert history(database) == History(
-        failures={release: 3}, canceled=frozenset({other}), deliveries={"a" * 64: 3}
+        failures={release: 3}, deliveries={"a" * 64: 2, "b" * 64: 2}
     )
 
 
-def test_a_success_ends_what_counts(database, release):
-    opened(database, release, state=State.FAILED, deliveries=2)
-    opened(database, release, state=State.VERIFIED, deliveries=1)
-    opened(database, release, state=State.DOWNLOADED, deliveries=1)
+def test_what_an_operator_called_off_is_told_apart(database, opened, release):
+    opened(state=CANCELED, cancel_asked=True)
 
-    assert history(database) == History(deliveries={"a" * 64: 1})
+    assert history(database) == History(canceled=frozenset({release}))
 
 
-def seen_at(database, device, second):
-    database.change(lambda tx: tx.devices.add(a_device(device)))
-    database.change(lambda tx: tx.devices.see([(device, second, "192.0.2.1")]))
+def test_a_history_begins_after_the_last_success(database, opened, release):
+    opened(state=FAILED, deliveries=1)
+    opened(state=VERIFIED, deliveries=1)
+
+    assert history(database) == History()
+    opened(state=FAILED)
+    assert history(database).failures == {release: 1}
 
 
-def test_silent_is_whose_attempt_stood_still_and_who_was_not_here(database, release):
-    seen_at(database, "stood-still", 50)
-    seen_at(database, "asks-on", 150)
-    seen_at(database, "moves-on", 50)
-    silent = opened(database, release, "stood-still", changed_at=60).id
-    opened(database, release, "asks-on", changed_at=60)
-    opened(database, release, "moves-on", changed_at=150)
-    unknown = opened(database, release, "in-no-registry", changed_at=50).id
+def test_a_wiped_slate_holds_only_what_came_later(database, opened, release):
+    opened(state=FAILED, deliveries=3)
+    opened(device="two", state=FAILED)
+
+    database.change(lambda tx: tx.devices.wipe("one"))
+
+    assert history(database) == History()
+    assert history(database, "two").failures == {release: 1}
+    opened(state=FAILED, offered_at=1)
+    assert history(database).failures == {release: 1}
+
+
+def test_a_device_without_attempts_is_wiped_too(database, opened, release):
+    database.change(lambda tx: tx.devices.wipe("one"))
+
+    opened(state=FAILED)
+
+    assert history(database).failures == {release: 1}
+
+
+def test_who_is_not_in_the_registry_has_a_history_all_the_same(database, opened, release):
+    opened(device="nobody", state=FAILED)
+
+    assert history(database, "nobody").failures == {release: 1}
+
+
+def test_silent_are_open_attempts_of_devices_that_were_not_heard_of(database, opened):
+    heard = [("one", 500, "x")]
+    silent = [
+        opened(device="two", changed_at=200, state=State.DOWNLOADING).id,
+        opened(device="nobody", changed_at=150).id,
+    ]
+    opened(device="two", changed_at=100, state=FAILED)
+    opened(device="one", changed_at=100)
+    opened(device="two", changed_at=400)
+    database.change(lambda tx: tx.devices.see(heard))
 
     with database.reading() as rows:
-        found = [one.id for one in rows.attempts.silent_since(100, 10)]
-        first = [one.id for one in rows.attempts.silent_since(100, 1)]
-
-    assert found == [unknown, silent]
-    assert first == [unknown]
+        assert [one.id for one in rows.attempts.silent_since(400, 10)] == silent[::-1]
+        assert [one.id for one in rows.attempts.silent_since(400, 1)] == silent[1:]
+        assert rows.attempts.silent_since(150, 10) == rows.attempts.silent_since(101, 10) == []
 
 
-@pytest.mark.parametrize("state", list(State))
-def test_only_an_open_attempt_can_become_silent(database, release, state):
-    opened(database, release, state=state, changed_at=1)
-
-    with database.reading() as rows:
-        assert bool(rows.attempts.silent_since(100, 10)) is (state in OPEN)
-
-
-def test_what_a_device_says_is_kept_in_order_and_has_an_end(database, release):
-    number = opened(database, release).id
+def test_lines_are_kept_in_order_as_far_as_there_is_room(database, opened):
+    attempt, other = opened(), opened(device="two")
     long = "x" * (LINE_CHARACTERS_MAX + 1)
-    database.change(lambda tx: tx.attempts.add_lines(number, ["one", long, "a\0b\ud800c"], 1))
-    database.change(lambda tx: tx.attempts.add_lines(number, ["more"] * LINES_MAX, 2))
-    database.change(lambda tx: tx.attempts.add_lines(number, ["too much"], 3))
+
+    database.change(lambda tx: tx.attempts.add_lines(attempt.id, ["a\0b", long], 5))
+    database.change(lambda tx: tx.attempts.add_lines(attempt.id, map(str, range(LINES_MAX)), 6))
+    database.change(lambda tx: tx.attempts.add_lines(attempt.id, ["more"], 7))
 
     with database.reading() as rows:
-        lines = rows.attempts.lines(number)
-    assert [line.text for line in lines[:3]] == ["one", "x" * LINE_CHARACTERS_MAX, "ab?c"]
-    assert [line.at for line in lines] == [1] * 3 + [2] * (LINES_MAX - 3)
+        lines = rows.attempts.lines(attempt.id)
+        assert rows.attempts.lines(other.id) == []
+    assert lines[:3] == [Line(5, "ab"), Line(5, long[:-1]), Line(6, "0")]
+    assert len(lines) == LINES_MAX
+
+
+def test_a_removed_device_leaves_no_attempt_and_no_line(database, opened):
+    attempt, other = opened(), opened(device="two")
+    database.change(lambda tx: tx.attempts.add_lines(attempt.id, ["a"], 5))
+
+    database.change(lambda tx: tx.attempts.forget_device("one"))
+
+    with database.reading() as rows:
+        assert rows.attempts.of_device("one", 9) == rows.attempts.lines(attempt.id) == []
+        assert rows.attempts.latest_of("two") == other
+
+
+def test_every_move_is_news_of_its_device(database, opened):
+    attempt = opened()
+    with database.reading() as rows:
+        before = rows.counters.all()
+
+    database.change(lambda tx: tx.attempts.change(attempt))
+
+    with database.reading() as rows:
+        moved = dict(rows.counters.all().items() - before.items())
+    assert set(moved) == {of_device("one")}

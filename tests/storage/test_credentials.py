@@ -1,4 +1,4 @@
-"""Rows about opaque credentials, on both databases."""
+"""Opaque credentials as rows: found by digest, revoked alone or together, moved, forgotten."""
 
 from dataclasses import replace
 
@@ -6,121 +6,118 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from ota_http_server.storage.credentials import Credential, Kind
+from ota_http_server.storage.revocations import COUNTER
 
-ONE = Credential("1a" * 32, Kind.DEVICE, "board", "lamp", 5, "anna")
-TWO = replace(ONE, digest="1b" * 32, created_at=7)
-GATEWAY = replace(ONE, digest="2c" * 32, kind=Kind.GATEWAY, device="")
-OTHERS = (
-    replace(ONE, digest="3d" * 32, device="another"),
-    replace(ONE, digest="4e" * 32, project="fan"),
-)
-ALL = (ONE, TWO, GATEWAY, *OTHERS)
+FIRST = Credential("a" * 64, Kind.DEVICE, "board", "lamp", 100, "shell")
+SECOND = replace(FIRST, digest="b" * 64, created_at=200)
+ELSEWHERE = replace(FIRST, digest="ab" * 32, project="fan", created_at=150)
+GATEWAY = replace(FIRST, digest="c" * 64, kind=Kind.GATEWAY, device="")
+ALL = (FIRST, SECOND, ELSEWHERE, GATEWAY)
 
 
-@pytest.fixture(autouse=True)
-def given(database):
-    def added(tx):
-        for credential in ALL:
-            tx.credentials.add(credential)
-
-    database.change(added)
+@pytest.fixture(name="given")
+def four_credentials(database):
+    for one in ALL:
+        database.change(lambda tx, one=one: tx.credentials.add(one))
 
 
-def live(database):
+def revoked(database) -> list[str]:
     with database.reading() as rows:
         found = [rows.credentials.get(one.digest) for one in ALL]
-    return {one.digest[:2] for one in found if one is not None and one.revoked_at is None}
+    return [one.digest[:2] for one in found if one and one.revoked_at is not None]
 
 
-def revocations(database):
+def count(database) -> int:
     with database.reading() as rows:
         return rows.revocations.counter()
 
 
-@pytest.mark.parametrize("credential", ALL, ids=lambda one: one.digest[:2])
-def test_a_credential_is_found_by_its_digest_as_it_was_added(database, credential):
+@pytest.mark.usefixtures("given")
+def test_a_credential_is_found_by_its_digest_as_it_was_given(database):
     with database.reading() as rows:
-        assert rows.credentials.get(credential.digest) == credential
-        assert rows.credentials.get("ff" * 32) is None
+        assert [rows.credentials.get(one.digest) for one in ALL] == list(ALL)
+        assert rows.credentials.get("d" * 64) is None
 
 
-def test_no_digest_is_given_twice(database):
+def test_it_is_known_whether_one_was_ever_given(database):
+    with database.reading() as rows:
+        assert not rows.credentials.any()
+
+    database.change(lambda tx: tx.credentials.add(FIRST))
+
+    with database.reading() as rows:
+        assert rows.credentials.any()
+
+
+@pytest.mark.usefixtures("given")
+def test_a_digest_is_given_once(database):
     with pytest.raises(IntegrityError):
-        database.change(lambda tx: tx.credentials.add(replace(ONE, device="thief")))
+        database.change(lambda tx: tx.credentials.add(replace(FIRST, device="another")))
 
 
-def test_what_a_device_or_a_gateway_has_is_listed_the_latest_first(database):
+@pytest.mark.usefixtures("given")
+def test_what_a_device_was_given_comes_the_latest_first(database):
     with database.reading() as rows:
-        assert rows.credentials.of("lamp", "board") == [TWO, ONE]
+        assert rows.credentials.of("lamp", "board") == [SECOND, FIRST]
         assert rows.credentials.of("lamp", "") == [GATEWAY]
-        assert rows.credentials.of_device("board") == [TWO, ONE, OTHERS[1]]
-        assert rows.credentials.of("bell", "board") == []
+        assert rows.credentials.of_device("board") == [SECOND, ELSEWHERE, FIRST]
+        assert rows.credentials.of("lamp", "nobody") == rows.credentials.of_device("nobody") == []
 
 
-def test_a_credential_is_found_by_how_its_digest_begins(database):
+@pytest.mark.usefixtures("given")
+def test_a_few_digits_of_a_digest_find_it_and_nothing_else_does(database):
     with database.reading() as rows:
-        starting = rows.credentials.starting
-        assert starting("1a", 9) == [ONE]
-        assert {one.digest for one in starting("1", 9)} == {ONE.digest, TWO.digest}
-        assert len(starting("", 2)) == 2
-        assert starting("%", 9) == starting("1_", 9) == []
+        found = rows.credentials.starting("a", 9)
+        assert {one.digest for one in found} == {FIRST.digest, ELSEWHERE.digest}
+        assert len(rows.credentials.starting("a", 1)) == 1
+        assert rows.credentials.starting("%", 9) == rows.credentials.starting("_", 9) == []
 
 
-def test_one_is_revoked_alone_and_once(database):
-    first = database.change(lambda tx: tx.credentials.revoke(ONE.digest, 9))
-    again = database.change(lambda tx: tx.credentials.revoke(ONE.digest, 11))
-    nobodys = database.change(lambda tx: tx.credentials.revoke("ff" * 32, 9))
+@pytest.mark.usefixtures("given")
+def test_one_is_revoked_alone_once_and_running_servers_hear_of_it(database):
+    before = count(database)
 
-    assert (first, again, nobodys) == (True, False, False)
-    assert live(database) == {"1b", "2c", "3d", "4e"}
+    assert database.change(lambda tx: tx.credentials.revoke(FIRST.digest, 300))
+
+    assert revoked(database) == ["aa"]
+    assert count(database) == before + 1
+    assert not database.change(lambda tx: tx.credentials.revoke(FIRST.digest, 400))
+    assert not database.change(lambda tx: tx.credentials.revoke("d" * 64, 400))
     with database.reading() as rows:
-        assert rows.credentials.get(ONE.digest).revoked_at == 9
+        assert rows.credentials.get(FIRST.digest).revoked_at == 300
 
 
-def test_all_of_a_device_are_revoked_and_no_others(database):
-    assert database.change(lambda tx: tx.credentials.revoke_all_of("lamp", "board", 9))
-    assert not database.change(lambda tx: tx.credentials.revoke_all_of("lamp", "board", 9))
-
-    assert live(database) == {"2c", "3d", "4e"}
-
-
-def test_what_is_forgotten_is_gone(database):
-    database.change(lambda tx: tx.credentials.forget([ONE.digest, "ff" * 32]))
-    database.change(lambda tx: tx.credentials.forget([]))
-
-    assert live(database) == {"1b", "2c", "3d", "4e"}
-
-
-def test_a_device_that_moves_takes_what_it_has_along(database):
-    database.change(lambda tx: tx.credentials.move_device("board", "bell"))
-
-    with database.reading() as rows:
-        assert len(rows.credentials.of("bell", "board")) == 3
-        assert rows.credentials.of("lamp", "board") == []
-        assert rows.credentials.of("lamp", "another") == [OTHERS[0]]
-
-
+@pytest.mark.usefixtures("given")
 @pytest.mark.parametrize(
-    "work",
-    [
-        lambda tx: tx.credentials.revoke(ONE.digest, 9),
-        lambda tx: tx.credentials.revoke_all_of("lamp", "board", 9),
-        lambda tx: tx.credentials.forget([ONE.digest]),
-        lambda tx: tx.credentials.move_device("board", "fan"),
-    ],
-    ids=["one", "all", "forgotten", "moved"],
+    ("project", "device", "digests"),
+    [("lamp", "board", ["aa", "bb"]), ("lamp", "", ["cc"]), ("fan", "board", ["ab"])],
 )
-def test_running_servers_hear_of_whatever_ends_what_was_granted(database, work):
-    before = revocations(database)
-    database.change(work)
+def test_all_of_one_device_or_of_the_gateways_are_revoked(database, project, device, digests):
+    assert database.change(lambda tx: tx.credentials.revoke_all_of(project, device, 300))
 
-    assert revocations(database) == before + 1
+    assert revoked(database) == digests
+    assert not database.change(lambda tx: tx.credentials.revoke_all_of(project, device, 300))
 
 
-def test_whether_one_was_ever_given_is_known(database):
-    def forget_all(tx):
-        before = tx.credentials.any()
-        tx.credentials.forget(one.digest for one in ALL)
-        return before, tx.credentials.any()
+@pytest.mark.usefixtures("given")
+def test_a_moved_device_takes_all_of_its_credentials_along(database):
+    before = count(database)
 
-    assert database.change(forget_all) == (True, False)
+    database.change(lambda tx: tx.credentials.move_device("board", "pump"))
+
+    with database.reading() as rows:
+        assert len(rows.credentials.of("pump", "board")) == 3
+        assert rows.credentials.of("lamp", "") == [GATEWAY]
+    assert count(database) == before + 1
+
+
+@pytest.mark.usefixtures("given")
+def test_forgotten_ones_are_gone_and_running_servers_hear_of_it(database):
+    before = count(database)
+
+    database.change(lambda tx: tx.credentials.forget([FIRST.digest, GATEWAY.digest, "d" * 64]))
+
+    with database.reading() as rows:
+        left = [rows.credentials.get(one.digest) for one in ALL]
+        assert rows.counters.get(COUNTER) == before + 1
+    assert left == [None, SECOND, ELSEWHERE, None]
