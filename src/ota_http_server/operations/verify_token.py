@@ -56,7 +56,7 @@ class TokenVerifier:
         credential = credential_of(token)
         if self._is_revoked(claims, credential):
             raise Unauthenticated("the token was revoked")
-        return Identity(claims.subject, claims.project, credential), claims
+        return Identity(device_key(claims.subject), claims.project, credential), claims
 
     def revocations(self) -> int:
         """A number that changes with every revocation; about a second old at most.
