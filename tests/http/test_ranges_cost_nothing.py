@@ -111,12 +111,13 @@ def read(ota, path, headers, number):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_after_the_first_range_the_database_is_asked_nothing(ota, way):
+def test_once_a_download_has_begun_its_ranges_ask_the_database_nothing(ota, way):
     path, headers = way(ota)
-    got = read(ota, path, headers, 0)
+    # The first may open the device's attempt; the second then looks at the device once more.
+    got = read(ota, path, headers, 0) + read(ota, path, headers, 1)
 
     with statements() as asked:
-        for number in range(1, 256):
+        for number in range(2, 256):
             got += read(ota, path, headers, number)
 
     assert asked == []
