@@ -65,7 +65,7 @@ def decide(
     if device.blocked:
         return Hold(Reason.BLOCKED, "an operator blocked this device")
     if device.project != project.name:
-        return Hold(Reason.WRONG_PROJECT, f"the device belongs to project {device.project}")
+        return Hold(Reason.WRONG_PROJECT, "the device belongs to another project")
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
     going_on = _going_on(attempt, device, project, releases, parts, at)
