@@ -145,7 +145,7 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     callers = Callers(grants, query_token=settings.query_token)
     prefix = firmware_prefix(settings)
     take_up = TakeUp(ota.registry, ota.check_in)
-    plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs, take_up)
+    plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs, take_up, ota.registry)
     links = ManifestLinks(prefix, ota.opaque, host.wall)
     newest = NewestImage(ota.stores.database, ota.catalog, ota.registry, ota.begun)
     lies_there = ota.collection.lies_there

@@ -12,9 +12,9 @@ from threading import Lock
 
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.errors import Refusal, Unavailable
+from ota_http_server.domain.errors import Forbidden, Refusal, Unavailable
 from ota_http_server.domain.observation import KnownImage
-from ota_http_server.domain.offer import NO_HISTORY, History
+from ota_http_server.domain.offer import NO_HISTORY, History, Reason
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.news import News
 from ota_http_server.storage.counters import CATALOG, of_device
@@ -53,6 +53,7 @@ class Registry:
         self._named: Bounded[tuple[str, frozenset[str]], tuple[int, KnownImage | None]] = Bounded(
             DIGESTS_MAX
         )
+        self._blocked: Bounded[str, tuple[int, bool]] = Bounded(KNOWN_MAX)
         self._seen: dict[str, tuple[int, str]] = {}
         self._turn = Lock()
 
@@ -77,6 +78,25 @@ class Registry:
         if known is not None:
             self._known.put(device_id, (count, known))
         return known
+
+    def check_not_blocked(self, device_id: str) -> None:
+        """Raises `Forbidden` for a device that an operator blocked: it is sent no image.
+
+        From memory, as it comes with every range. Whom nobody can look up meanwhile gets his bytes.
+        """
+        count = self._news.of(of_device(device_id))
+        remembered = self._blocked.get(device_id)
+        if remembered is None or remembered[0] != count:
+            try:
+                with self._database.reading() as rows:
+                    device = rows.devices.get(device_id)
+            except Unavailable:
+                remembered = remembered or (count, False)
+            else:
+                remembered = (count, device is not None and device.blocked)
+                self._blocked.put(device_id, remembered)
+        if remembered[1]:
+            raise Forbidden(f"{Reason.BLOCKED}: an operator blocked this device")
 
     def named_by(self, digests: frozenset[str], project: str = "") -> KnownImage | None:
         """The image of ours that any of these digests names, as this project releases it."""

@@ -24,6 +24,7 @@ from ota_http_server.http.said import device_of
 from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download, Found
+from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.take_up import TakeUp
 from ota_http_server.storage.blobs import Blobs
 
@@ -63,12 +64,14 @@ class FirmwareUrl:
         describe: DescribeProject,
         blobs: Blobs,
         take_up: TakeUp,
+        registry: Registry,
     ) -> None:
         self._prefix = prefix
         self._take_up = take_up
         self._download = download
         self._describe = describe
         self._blobs = blobs
+        self._registry = registry
 
     def answer(self, request: Request, caller: Identity, place: Place) -> Reply:
         if place.name == "versions" and place.digest_start is None:
@@ -94,6 +97,8 @@ class FirmwareUrl:
 
     def _image(self, request: Request, caller: Identity, place: Place, found: Found) -> Reply:
         device = device_of(caller, request)
+        if device:
+            self._registry.check_not_blocked(device)
         reply = send_image(request, self._blobs, found.image, found.modified_at, device=device)
         if sends_bytes(request, reply):
             self._download.begin(caller, place.project, place.name, found)
