@@ -60,6 +60,11 @@ forms = pytest.mark.parametrize("form", FORMS)
         "postgresql://ota:opaque-credential-of-a-board@db/ota",
         f"/firmware/lamp/{OPAQUE}/manifest.json",
         f"/firmware/lamp/{TICKET}/sha256-0123456789abcdef/lamp.bin",
+        f"/firmware/lamp/{OPAQUE}",
+        f"/default/controller/v1/{OPAQUE}",
+        f"lamp has no file {OPAQUE}",
+        f"/firmware/lamp/{OPAQUE}.bin",
+        f"/flash/{TICKET}",
         f"Authorization: TargetToken {OPAQUE}",
         f"Authorization: GatewayToken {OPAQUE}",
         f"Authorization: Bearer {API_KEY}",
@@ -86,6 +91,8 @@ def test_no_credential_reaches_a_line(form, text, where):
         "/firmware/lamp/lamp-1.4.0.bin",
         "/firmware/ewallet-controller/ewallet-controller.factory.bin",
         "/firmware/p/sha256-0123456789abcdef/some-long-image-name-v1.22.333-rc.4.bin",
+        "/default/controller/v1/0123456789abcdef0123456789abcdef",
+        "/firmware/lamp/0123456789ABCDEF0123456789ABCDEF.bin",
     ],
 )
 @forms

@@ -24,6 +24,12 @@ TOKEN_PARAMETER = re.compile(r"(?i)\b(token=)[^&\s\"']+")
 IN_PATH = re.compile(
     r"(?<=/)(?:[A-Za-z0-9]{32}|t[0-9a-f]{8}\.[A-Za-z0-9_-]{0,86}\.[A-Za-z0-9_-]{22})(?=/)"
 )
+# The same wherever somebody put them by mistake, as the last of a path: 32 of both cases, which
+# neither a digest nor a machine's id is.
+OPAQUE = re.compile(
+    r"(?<![A-Za-z0-9_-])(?=[A-Z0-9]*[a-z])(?=[a-z0-9]*[A-Z])[A-Za-z0-9]{32}(?![A-Za-z0-9_-])"
+)
+TICKET = re.compile(r"\bt[0-9a-f]{8}\.[A-Za-z0-9_-]{0,86}\.[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])")
 API_KEY = re.compile(r"\botak_[A-Za-z0-9_-]{16,}")
 CREDENTIALS = re.compile(r"(?i)\b(bearer|basic|targettoken|gatewaytoken)\s+[A-Za-z0-9._~+/=-]{8,}")
 SECRET_HEADER = re.compile(
@@ -56,6 +62,7 @@ def configure(form: str, level: str) -> None:
 def masked(text: str) -> str:
     """The text with every credential in it replaced."""
     text = OTHER_JWT.sub("(token)", JWT.sub("(token)", text))
+    text = OPAQUE.sub("(token)", TICKET.sub("(token)", text))
     text = API_KEY.sub("(key)", IN_PATH.sub("(token)", text))
     text = TOKEN_PARAMETER.sub(r"\1(token)", text)
     text = CREDENTIALS.sub(r"\1 (token)", text)
