@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeGuard
 
-from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.release import Release, ReleaseImage
 
 
@@ -68,6 +69,16 @@ class Hold:
 
 
 Decision = Offer | Hold
+
+OUTLASTED = frozenset({Reason.BLOCKED, Reason.WRONG_PROJECT, Reason.CANCELING})
+"""An offer that was not taken up outlasts these: they say nothing against its release."""
+
+
+def is_void(attempt: Attempt | None, decision: Decision) -> TypeGuard[Attempt]:
+    """Whether it was offered what it did not take up, and is offered no more."""
+    if attempt is None or attempt.state is not State.OFFERED or isinstance(decision, Offer):
+        return False
+    return decision.reason not in OUTLASTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ from typing import TypeGuard
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.decision import decide
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.errors import Invalid, NotFound, Unavailable
+from ota_http_server.domain.errors import Invalid, NotFound
 from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import proven, seen, told
-from ota_http_server.domain.offer import Decision, Hold, Offer, Reason
+from ota_http_server.domain.offer import Decision, Hold, Offer, Reason, is_void
 from ota_http_server.domain.project import Project, Registering
 from ota_http_server.domain.release import FLASHED_WHOLE, Release
 from ota_http_server.domain.release import State as ReleaseState
@@ -27,9 +27,9 @@ from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.catalog import Catalog, Shelf
 from ota_http_server.operations.download import NO_SUCH_PROJECT
 from ota_http_server.operations.move_attempt import move
+from ota_http_server.operations.register_device import found_or_registered
 from ota_http_server.operations.registry import Known, Registry, known_image, read
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.devices import Wanted
 from ota_http_server.storage.transaction import Writing
 
 JITTER = 0.2  # boards that were switched on together must not ask together for ever
@@ -59,6 +59,10 @@ class _Manner:
         if self.converses or attempt is None:
             return False
         return attempt.is_canceling and attempt.project == project
+
+    def lets_go(self, attempt: Attempt | None, decision: Decision) -> TypeGuard[Attempt]:
+        """Whether an offer that it did not take up is taken back; who only looks takes nothing."""
+        return self.opens and self.opens_for is None and is_void(attempt, decision)
 
     def opens_with(self, decision: Decision) -> TypeGuard[Offer]:
         """Whether an attempt is to be opened that is not there yet."""
@@ -147,9 +151,15 @@ class CheckIn:
                 at=at,
                 parts=parts,
             )
-            if not (manner.ends(known.open_attempt, visit.project) or manner.opens_with(decision)):
-                self._registry.saw(visit.device, visit.address)
-                return self._answer(visit, after, decision, known.open_attempt)
+            attempt = known.open_attempt
+            if not (
+                manner.ends(attempt, visit.project)
+                or manner.lets_go(attempt, decision)
+                or manner.opens_with(decision)
+            ):
+                if known.device.project == visit.project:
+                    self._registry.saw(visit.device, visit.address)
+                return self._answer(visit, after, decision, attempt)
         return self._written(visit, sighting, shelf, manner)
 
     def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
@@ -163,8 +173,7 @@ class CheckIn:
 
     def _written(self, visit: Visit, sighting: Sighting, shelf: Shelf, manner: _Manner) -> Answer:
         def written(tx: Writing) -> tuple[Device, Decision, Attempt | None]:
-            tx.devices.lock(visit.device)
-            known = read(tx, visit.device) or self._registered(tx, visit)
+            known = self._registered(tx, visit)
             device, latest = _observed(tx, known, sighting)
             if manner.ends(latest, visit.project):
                 latest = move(tx, latest, State.CANCELED, "called off")
@@ -179,6 +188,9 @@ class CheckIn:
                 at=tx.second,
                 parts=manner.parts,
             )
+            if isinstance(decision, Hold) and manner.lets_go(running, decision):
+                move(tx, running, State.SUPERSEDED, f"offered no more: {decision.reason}")
+                running = None
             if manner.opens_with(decision):
                 if running is not None:
                     move(tx, running, State.SUPERSEDED)
@@ -194,14 +206,11 @@ class CheckIn:
         return self._answer(visit, device, decision, attempt)
 
     def _registered(self, tx: Writing, visit: Visit) -> Known:
-        if tx.devices.count(Wanted()) >= self._devices_max:
-            raise Unavailable(f"the registry holds devices_max ({self._devices_max:,}) devices")
-        tx.devices.add(
-            Device(
-                id=visit.device, project=visit.project, created_at=tx.second, created_by="check-in"
-            )
+        """The device, locked; it comes into the registry if it is not there."""
+        new = Device(
+            id=visit.device, project=visit.project, created_at=tx.second, created_by="check-in"
         )
-        tx.devices.lock(visit.device)  # another process may have met it in the same moment
+        found_or_registered(tx, new, self._devices_max)
         known = read(tx, visit.device)
         assert known is not None
         return known
