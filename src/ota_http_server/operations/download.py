@@ -126,16 +126,19 @@ class Download:
         """What the name holds now, if this caller may see it."""
         if not caller.may_see(project):
             raise NotFound(NO_SUCH_PROJECT)
-        has_folder = self._collection.has(project)
-        if not has_folder or not self._collection.lies_there(project, name):
-            return self._released(project, name, has_folder)
+        if not self._collection.has(project):
+            return self._released(project, name, has_folder=False)
         try:
             return self._collection.find(project, name)
+        except NotFound:
+            if self._collection.lies_there(project, name):
+                raise  # it is there, and is being copied
+            return self._released(project, name, has_folder=True)
         except (Unfit, TooLarge) as refusal:
             # To a device a damaged image is not there; who drops images reads why.
             raise NotFound(f"{name} is not served: {refusal.detail}") from refusal
 
-    def _released(self, project: str, name: str, has_folder: bool) -> Collected:
+    def _released(self, project: str, name: str, *, has_folder: bool) -> Collected:
         """The newest release's image of this name: it need not have come by the folder."""
         shelf = self._catalog.of(project)
         found = shelf.by_name.get(name)
