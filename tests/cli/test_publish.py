@@ -1,36 +1,54 @@
-"""`publish`: images become a release, from a shell here or from a pipeline somewhere else."""
+"""`publish` on this host: images become a release of the data folder."""
 
 import json
+import sys
 
 import pytest
 
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.esp_sample import esp_application
-from ota_http_server.domain.operator import Role
-from ota_http_server.operations.give_key import KeyWish
-from ota_http_server.settings import Settings
-from tests.cli.calling import real
-from tests.running import Server
 
 
 def lamp(version, **facts):
     return esp_application(version=version, project="lamp", payload_bytes=4_096, **facts)
 
 
-@pytest.fixture(name="image")
+@pytest.fixture(name="image", autouse=True)
 def an_image(call):
     path = call.folder / "lamp.bin"
     path.write_bytes(lamp("1.4.0"))
     return path
 
 
+def listed(call):
+    said = call("releases", "list", "--project", "lamp", "--json")
+    return {one["release"]: one for one in json.loads(said.out)}
+
+
 def test_it_says_what_was_published(call, image):
     said = call("publish", "lamp.bin", "--project", "lamp", "--notes", "Warmer light.")
 
-    assert said.status == 0
-    assert said.out.splitlines()[0] == "1.4.0 published"
-    assert "esp-idf-app, application, esp32, 1.4.0" in said.out
+    assert said.status == 0, said.err
+    assert said.out.splitlines() == [
+        "lamp 1.4.0 is published",
+        f"  lamp.bin  {image.stat().st_size:,} bytes  esp-idf-app, application, esp32, 1.4.0",
+    ]
+    assert said.err == ""
+
+
+def test_all_that_is_said_of_a_release_is_kept(call):
+    (call.folder / "notes.txt").write_text("Warmer light.\n")
+
+    said = call(
+        *("publish", "lamp.bin", "--project", "lamp", "--channel", "Beta", "--min-from", "1.2"),
+        *("--notes-file", "notes.txt", "--security", "--chip", "ESP32", "--board", "desk"),
+        *("--board", "wall", "--json"),
+    )
+
+    told = json.loads(said.out)
+    assert (told["channel"], told["min_from"], told["security"]) == ("beta", "1.2", True)
+    assert told["notes"] == "Warmer light.\n"
+    assert told["images"][0]["hardware"] == ["desk", "wall"]
+    assert listed(call) == {"1.4.0": told}
 
 
 def test_again_is_fine_and_other_bytes_are_refused(call, image):
@@ -44,21 +62,59 @@ def test_again_is_fine_and_other_bytes_are_refused(call, image):
     assert "1.4.0 has other bytes as lamp.bin" in refused.err
 
 
-def test_a_dry_run_says_what_the_files_are_and_changes_nothing(call, image):
+def test_the_version_is_that_of_the_first_image_that_carries_one(call, image):
+    (call.folder / "lamp-littlefs.bin").write_bytes(b"files" * 100)
+
+    said = call("publish", "lamp-littlefs.bin", "lamp.bin", "--project", "lamp", "--json")
+
+    told = json.loads(said.out)
+    assert told["release"] == "1.4.0"
+    assert [image["kind"] for image in told["images"]] == ["filesystem", "application"]
+
+
+def test_where_none_carries_a_version_it_must_be_said(call):
+    (call.folder / "raw.bin").write_bytes(b"raw" * 100)
+
+    said = call("publish", "raw.bin", "--project", "lamp")
+
+    assert said.status == 2
+    assert "say --version" in said.err
+    assert call("publish", "raw.bin", "--project", "lamp", "--version", "1.0").status == 0
+
+
+def test_a_dry_run_says_what_the_files_are_and_changes_nothing(call):
     said = call("publish", "lamp.bin", "--project", "lamp", "--dry-run", "--json")
 
     (row,) = json.loads(said.out)["images"]
+    assert said.status == 0
     assert (row["format"], row["chip"], row["version"]) == ("esp-idf-app", "esp32", "1.4.0")
-    assert json.loads(call("releases", "list", "--project", "lamp", "--json").out) == []
+    assert row["refused"] == []
+    assert listed(call) == {}
 
 
-def test_a_mistake_is_named_before_anything_is_sent(call, image):
-    image.write_bytes(b"\x7fELF" + bytes(100))
+def test_a_dry_run_says_what_would_be_refused(call, image):
+    image.write_bytes(lamp("1.4.0", secure_version=3))
+    words = ("publish", "lamp.bin", "--project", "lamp", "--version", "1.5", "--chip", "esp32s3")
 
-    said = call("publish", "lamp.bin", "--project", "lamp", "--dry-run")
+    said = call(*words, "--dry-run")
+    forced = call(*words, "--dry-run", "--force", "a test")
 
-    assert said.status == 2
-    assert "ELF" in said.err
+    lines = said.out.splitlines()
+    assert (said.status, forced.status) == (1, 0)
+    assert lines[1].endswith("esp-idf-app, application, esp32, 1.4.0, counter 3")
+    assert "refused: lamp.bin was built for esp32" in lines[2]
+    assert "refused: lamp.bin carries version 1.4.0, not 1.5" in lines[3]
+    assert listed(call) == {}
+
+
+def test_a_mistake_is_named_before_anything_is_sent(call):
+    (call.folder / "firmware.elf").write_bytes(b"\x7fELF" + bytes(100))
+
+    said = call("publish", "lamp.bin", "firmware.elf", "--project", "lamp")
+
+    assert said.status == 1
+    assert "refused: firmware.elf: this is an ELF file" in said.err
+    assert listed(call) == {}
 
 
 def test_what_would_brick_boards_needs_a_reason(call, image):
@@ -73,133 +129,78 @@ def test_what_would_brick_boards_needs_a_reason(call, image):
     assert json.loads(forced.out)["forced"] == "renamed"
 
 
-def test_a_draft_waits(call, image):
-    call("publish", "lamp.bin", "--project", "lamp", "--draft")
-    listed = call("releases", "list", "--project", "lamp", "--state", "draft", "--json")
-
-    published = call("releases", "publish", "1.4.0", "--project", "lamp")
-
-    assert [one["release"] for one in json.loads(listed.out)] == ["1.4.0"]
-    assert published.out.startswith("lamp 1.4.0 is published")
-
-
-def test_a_release_is_withdrawn_and_restored_with_a_reason(call, image):
+def test_what_is_refused_leaves_no_draft_behind(call, image):
+    """The next try is about another build of the same version."""
+    (call.folder / "fan.bin").write_bytes(esp_application(version="1.5.0", project="fan"))
     call("publish", "lamp.bin", "--project", "lamp")
+    image.write_bytes(lamp("1.5.0"))
 
-    without = call("releases", "withdraw", "1.4.0", "--project", "lamp")
-    withdrawn = call("releases", "withdraw", "1.4.0", "--project", "lamp", "--reason", "hot")
-    restored = call("releases", "restore", "1.4.0", "--project", "lamp", "--reason", "cold")
+    refused = call("publish", "lamp.bin", "fan.bin", "--project", "lamp")
+    left = list(listed(call))
+    image.write_bytes(lamp("1.5.0", seed=3))
+    mended = call("publish", "lamp.bin", "--project", "lamp")
 
-    assert without.status == 2
-    assert withdrawn.out.startswith("lamp 1.4.0 is withdrawn")
-    assert restored.out.startswith("lamp 1.4.0 is published")
-
-
-def test_a_release_is_moved_to_another_channel_as_it_is(call, image):
-    call("publish", "lamp.bin", "--project", "lamp", "--channel", "beta")
-    before = json.loads(call("releases", "show", "1.4.0", "--project", "lamp", "--json").out)
-
-    said = call("releases", "set", "1.4.0", "--project", "lamp", "--channel", "stable", "--json")
-
-    after = json.loads(said.out)
-    assert (before["channel"], after["channel"]) == ("beta", "stable")
-    assert after["images"] == before["images"]
-    assert "Action=change_release" in (call.folder / "ota_audit.log").read_text()
+    assert (refused.status, left) == (1, ["1.4.0"])
+    assert mended.status == 0, mended.err
 
 
-def test_a_draft_can_be_forgotten_and_a_release_cannot(call, image):
+def test_a_draft_that_was_there_before_stays(call):
     call("publish", "lamp.bin", "--project", "lamp", "--draft")
+    (call.folder / "other.bin").write_bytes(lamp("1.5.0"))
 
-    assert call("releases", "remove-draft", "1.4.0", "--project", "lamp").status == 0
-    call("publish", "lamp.bin", "--project", "lamp")
-    assert call("releases", "remove-draft", "1.4.0", "--project", "lamp").status == 2
+    refused = call("publish", "other.bin", "--project", "lamp", "--version", "1.4.0")
 
-
-def test_a_dropped_file_is_listed(call):
-    folder = call.folder / "www" / "firmware" / "lamp"
-    folder.mkdir(parents=True)
-    (folder / "lamp-1.4.0.bin").write_bytes(lamp("1.4.0"))
-
-    said = call("releases", "show", "1.4.0", "--project", "lamp", "--json")
-
-    assert json.loads(said.out)["images"][0]["file"] == "lamp-1.4.0.bin"
+    assert refused.status == 1
+    assert listed(call)["1.4.0"]["state"] == "draft"
 
 
-@pytest.fixture(scope="module", name="server")
-def a_server(tmp_path_factory):
-    with Server(tmp_path_factory.mktemp("server"), tls=True) as running:
-        yield running
+def test_a_bootloader_is_published_only_if_it_is_meant(call):
+    table = bytes.fromhex("aa500102009000000060000000000000").ljust(32, b"\0")
+    (call.folder / "table.bin").write_bytes(table + b"\xff" * (0xC00 - len(table)))
+    words = ("publish", "table.bin", "--project", "lamp", "--version", "1.0")
+
+    refused = call(*words)
+
+    assert refused.status == 2
+    assert "declare part=partition-table" in refused.err
+    assert call(*words, "--part", "partition-table").status == 0
 
 
-def a_key(server, role, project="lamp"):
-    settings = Settings(data_dir=server.data_dir, ota_audit_log=server.folder / "ota_audit.log")
-    with opened_ota(settings) as ota:
-        return ota.keys.create(
-            SHELL, KeyWish.of(f"{role.word}-{project}", role.word, project, None)
-        ).text
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("lamp.bin",),
+        ("nothing.bin", "--project", "lamp"),
+        ("lamp.bin", "--project", "../etc"),
+        ("lamp.bin", "--project", "lamp", "--version", "a b"),
+        ("lamp.bin", "--project", "lamp", "--channel", "a b"),
+        ("lamp.bin", "--project", "lamp", "--part", "engine"),
+        ("lamp.bin", "--project", "lamp", "--chip", "no chip!"),
+        ("lamp.bin", "--project", "lamp", "--board", ""),
+        ("lamp.bin", "--project", "lamp", "--force", ""),
+        ("lamp.bin", "--project", "lamp", "--force", "x" * 257),
+        ("lamp.bin", "--project", "lamp", "--notes", "x" * 4_001),
+        ("lamp.bin", "--project", "lamp", "--notes", "x", "--notes-file", "lamp.bin"),
+        ("bad name.bin", "--project", "lamp"),
+        ("latest.bin", "--project", "lamp"),
+    ],
+)
+def test_a_call_that_makes_no_sense_is_refused_in_a_line(call, words):
+    for name in ("bad name.bin", "latest.bin"):
+        (call.folder / name).write_bytes(lamp("1.4.0"))
+
+    said = call("publish", *words)
+
+    assert (said.status, said.out) == (2, "")
+    assert "Traceback" not in said.err
 
 
-def pipeline(server, folder, *words, key, **env):
-    place = ("--server", server.url, "--ca", str(server.ca))
-    return real(folder, "publish", *words, *place, OTA_API_KEY=key, **env)
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_does_not(call, monkeypatch):
+    monkeypatch.setattr(sys.stderr.__class__, "isatty", lambda _self: True)
 
+    shown = call("publish", "lamp.bin", "--project", "lamp")
+    for_programs = call("publish", "lamp.bin", "--project", "lamp", "--json")
 
-def test_a_pipeline_publishes_to_another_server(server, tmp_path):
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.4.0"))
-    (tmp_path / "lamp-s3.bin").write_bytes(lamp("1.4.0", chip="esp32s3"))
-    key = a_key(server, Role.PUBLISHER)
-    words = ("lamp.bin", "lamp-s3.bin", "--project", "lamp", "--channel", "beta", "--json")
-
-    first = pipeline(server, tmp_path, *words, key=key)
-    again = pipeline(server, tmp_path, *words, key=key)
-
-    assert (first.status, again.status) == (0, 0), first.err + again.err
-    said = json.loads(first.out)
-    assert (said["release"], said["state"], said["channel"]) == ("1.4.0", "published", "beta")
-    assert [image["chip"] for image in said["images"]] == ["esp32", "esp32s3"]
-    assert key not in first.out + first.err + server.log
-
-
-def test_what_the_server_refuses_is_a_refusal_here(server, tmp_path):
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.4.0", seed=7))
-    key = a_key(server, Role.ADMIN)
-    pipeline(server, tmp_path, "lamp.bin", "--project", "lamp", key=key)
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.4.0", seed=8))
-
-    said = pipeline(server, tmp_path, "lamp.bin", "--project", "lamp", key=key)
-
-    assert said.status == 1
-    assert "refused: 1.4.0 has other bytes" in said.err
-
-
-@pytest.mark.parametrize("role", [Role.VIEWER])
-def test_a_key_that_may_not_publish_is_told_so(server, tmp_path, role):
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.6.0"))
-
-    said = pipeline(server, tmp_path, "lamp.bin", "--project", "lamp", key=a_key(server, role))
-
-    assert said.status == 1
-    assert "does not let this key" in said.err
-
-
-def test_a_wrong_key_and_no_key_end_it(server, tmp_path):
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.6.0"))
-
-    wrong = pipeline(server, tmp_path, "lamp.bin", "--project", "lamp", key="otak_wrong")
-    none = real(tmp_path, "publish", "lamp.bin", "--project", "lamp", "--server", server.url)
-
-    assert (wrong.status, none.status) == (1, 2)
-    assert "needs an API key" in none.err
-
-
-def test_a_server_that_is_not_there_is_told_of(tmp_path):
-    (tmp_path / "lamp.bin").write_bytes(lamp("1.6.0"))
-
-    said = real(
-        tmp_path,
-        *("publish", "lamp.bin", "--project", "lamp", "--server", "http://127.0.0.1:1"),
-        OTA_API_KEY="otak_x",
-    )
-
-    assert said.status == 2
-    assert "does not answer" in said.err
+    assert "lamp.bin" in shown.err
+    assert for_programs.err == ""

@@ -76,10 +76,10 @@ def main() -> None:
     try:
         cli()  # pylint: disable=no-value-for-parameter  # click gives it
     except (Misconfigured, Refusal) as error:
-        click.echo(f"ota_http_server: {_line(str(error))}", err=True)
+        click.echo(f"ota_http_server: {one_line(str(error))}", err=True)
         sys.exit(EXIT_WRONG)
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """The text without a character that could break or forge a line; names come from outside."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,39 +1,39 @@
 """`ota_http_server publish`: images become a release, here or on a server somewhere else."""
 
-import hashlib
 import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.publishing import Here, Publisher, There
-from ota_http_server.cli.remote import Remote
+from ota_http_server.cli import one_line
+from ota_http_server.cli.looking import Looked, look, refused_anywhere
+from ota_http_server.cli.options import SHOWN_SECRETS, data_options
+from ota_http_server.cli.publishing import Here, Progress, Publisher, There
+from ota_http_server.cli.remote import KEY_CHARACTERS_MAX, Remote
 from ota_http_server.cli.token import SHELL
-from ota_http_server.domain.errors import Invalid, Misconfigured, Refusal
-from ota_http_server.domain.image import ImageFacts, read_image
-from ota_http_server.operations.release_wish import PARTS, ReleaseWish, file_name, reason
+from ota_http_server.domain.errors import (
+    DiskFull,
+    Invalid,
+    Misconfigured,
+    Refusal,
+    TooMany,
+    Unavailable,
+)
+from ota_http_server.domain.release import NOTES_CHARACTERS_MAX
+from ota_http_server.operations.release_wish import PARTS, ReleaseWish, Upload, reason
 from ota_http_server.security.secrets import read_secret_file
 from ota_http_server.settings import Settings
 
 EXIT_REFUSED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Looked:
-    """A file on this disk, and what it is."""
-
-    path: Path
-    size: int
-    sha256: str
-    facts: ImageFacts
+NOT_NOW = (Invalid, Unavailable, DiskFull, TooMany)
+"""The call is wrong, or another one would do: not the images are refused."""
 
 
 @click.command()
@@ -41,7 +41,7 @@ class Looked:
     "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--project", required=True, help="Project that they are for.")
-@click.option("--version", help="Version of the release.  [default: the first image's own]")
+@click.option("--version", help="Version of the release.  [default: the first that one carries]")
 @click.option("--channel", help="Channel that it goes to.  [default: stable]")
 @click.option("--notes", help="What is new, for people.")
 @click.option(
@@ -77,15 +77,120 @@ def publish(settings: Settings, files: tuple[Path, ...], **options: Any) -> None
 
     Without --server it works on the data folder of this host. With it the images go to that
     server, with an API key that may publish. The same files again are fine; a version that was
-    published with other bytes is refused.
+    published with other bytes is refused. What is refused leaves nothing behind.
 
     Exit status 0 if it is published, 1 if it was refused, 2 if the call is wrong or nobody answers.
     """
-    looked = [_looked(path) for path in files]
-    version = options["version"] or looked[0].facts.version
+    if options["force"] is not None:
+        options["force"] = reason(options["force"])
+    try:
+        looked = [look(path) for path in files]
+        wish = _wish(looked, options)
+        uploads = [_upload(one, options) for one in looked]
+        if options["dry_run"]:
+            _rehearse(looked, wish, uploads, options)
+            return
+        with _publisher(settings, options) as publisher, _all_or_nothing(publisher, wish, uploads):
+            release = _published(publisher, wish, looked, uploads, options)
+    except NOT_NOW:
+        raise
+    except Refusal as refusal:
+        click.echo(f"ota_http_server: refused: {one_line(refusal.detail)}", err=True)
+        sys.exit(EXIT_REFUSED)
+    headline = f"{release['project']} {release['release']} is {release['state']}"
+    _say(options["as_json"], release, headline)
+
+
+def _published(
+    publisher: Publisher,
+    wish: ReleaseWish,
+    looked: list[Looked],
+    uploads: list[Upload],
+    options: dict[str, Any],
+) -> dict[str, Any]:
+    publisher.draft(wish)
+    for one, upload in zip(looked, uploads, strict=True):
+        with _bar(one, quiet=options["as_json"] or not sys.stderr.isatty()) as progress:
+            publisher.add_image(wish, one.path, upload, progress, options["force"])
+    return publisher.show(wish) if options["draft"] else publisher.publish(wish, options["force"])
+
+
+def _rehearse(
+    looked: list[Looked], wish: ReleaseWish, uploads: list[Upload], options: dict[str, Any]
+) -> None:
+    """Says what the files are, and ends with 1 if one would be refused."""
+    against = [
+        refused_anywhere(one, wish, upload) for one, upload in zip(looked, uploads, strict=True)
+    ]
+    images = [one.row() | {"refused": why} for one, why in zip(looked, against, strict=True)]
+    document = {"project": wish.project, "release": wish.version, "images": images}
+    _say(options["as_json"], document, f"{wish.project} {wish.version} would be published")
+    if any(against) and options["force"] is None:
+        sys.exit(EXIT_REFUSED)
+
+
+@contextmanager
+def _all_or_nothing(
+    publisher: Publisher, wish: ReleaseWish, uploads: list[Upload]
+) -> Iterator[None]:
+    """A draft that was begun here goes when it is refused: the next try is about other bytes.
+
+    It stays where others have put images into it meanwhile.
+    """
+    is_new = not publisher.knows(wish)
+    try:
+        yield
+    except Refusal:
+        with suppress(Refusal, Misconfigured):
+            names = {image["file"] for image in publisher.show(wish)["images"]} if is_new else set()
+            if is_new and names <= {upload.name for upload in uploads}:
+                publisher.remove_draft(wish)
+        raise
+
+
+@contextmanager
+def _publisher(settings: Settings, options: dict[str, Any]) -> Iterator[Publisher]:
+    if options["server"]:
+        remote = Remote.of(options["server"], _key(options["key"]), options["ca"])
+        if remote.shows_the_key:
+            click.echo(
+                f"warning: over {remote.url} everybody on the way can read the key", err=True
+            )
+        yield There(remote)
+        return
+    with opened_ota(settings) as ota:
+        yield Here(ota, SHELL)
+
+
+@contextmanager
+def _bar(one: Looked, *, quiet: bool) -> Iterator[Progress]:
+    if quiet:
+        yield lambda _bytes: None
+        return
+    with click.progressbar(length=one.size, label=one.name, file=sys.stderr) as progress:
+        yield progress.update
+
+
+def _key(given: str | None) -> str:
+    """The key, from wherever it is not seen: a process list shows every argument."""
+    if given == "-":
+        return sys.stdin.read(KEY_CHARACTERS_MAX + 2)
+    context = click.get_current_context()
+    if given and context.get_parameter_source("key") is ParameterSource.COMMANDLINE:
+        click.echo(f"warning: --key: {SHOWN_SECRETS}", err=True)
+    if not given and (path := os.environ.get("OTA_API_KEY_FILE")):
+        given = read_secret_file(Path(path))
+    if not given:
+        raise Misconfigured("--server needs an API key: OTA_API_KEY, OTA_API_KEY_FILE or --key -")
+    return given
+
+
+def _wish(looked: list[Looked], options: dict[str, Any]) -> ReleaseWish:
+    carried = (one.facts.version for one in looked if one.facts.version)
+    version = options["version"] or next(carried, None)
     if version is None:
-        raise Invalid(f"{looked[0].path.name} carries no version: say --version")
-    wish = ReleaseWish.of(
+        raise Invalid(f"{looked[0].name} carries no version: say --version")
+    return ReleaseWish.of(
         options["project"],
         version,
         options["channel"],
@@ -93,121 +198,39 @@ def publish(settings: Settings, files: tuple[Path, ...], **options: Any) -> None
         options["min_from"],
         options["security"] or None,
     )
-    force = None if options["force"] is None else reason(options["force"])
-    if options["dry_run"]:
-        _say(options["as_json"], {"release": wish.version, "images": [_row(one) for one in looked]})
-        return
-    try:
-        with _publisher(settings, options) as publisher:
-            release = _published(publisher, wish, looked, options, force)
-    except Refusal as refusal:
-        click.echo(f"ota_http_server: refused: {refusal.detail}", err=True)
-        sys.exit(EXIT_REFUSED)
-    _say(options["as_json"], release)
 
 
-def _published(
-    publisher: Publisher,
-    wish: ReleaseWish,
-    looked: list[Looked],
-    options: dict[str, Any],
-    force: str | None,
-) -> dict[str, Any]:
-    publisher.draft(wish)
-    declared = {"chip": options["chip"], "part": options["part"], "hardware": options["boards"]}
-    quiet = options["as_json"] or not sys.stderr.isatty()
-    for one in looked:
-        with _bar(one, quiet) as progress:
-            publisher.add_image(
-                wish, one.path, one.sha256, progress, declared=declared, force=force
-            )
-    return publisher.show(wish) if options["draft"] else publisher.publish(wish, force)
-
-
-@contextmanager
-def _publisher(settings: Settings, options: dict[str, Any]) -> Iterator[Publisher]:
-    if options["server"]:
-        key = _key(options["key"])
-        yield There(Remote(options["server"].rstrip("/"), key, options["ca"]))
-        return
-    with opened_ota(settings) as ota:
-        yield Here(ota, SHELL)
-
-
-@contextmanager
-def _bar(one: Looked, quiet: bool) -> Iterator[Any]:
-    if quiet:
-        yield lambda _bytes: None
-        return
-    with click.progressbar(length=one.size, label=one.path.name, file=sys.stderr) as progress:
-        yield progress.update
-
-
-def _key(given: str | None) -> str:
-    """The key, from wherever it is not seen: a process list shows every argument."""
-    if given == "-":
-        given = sys.stdin.read(1_024).strip()
-    elif not given and (path := os.environ.get("OTA_API_KEY_FILE")):
-        given = read_secret_file(Path(path))
-    if not given:
-        raise Misconfigured("--server needs an API key: OTA_API_KEY, OTA_API_KEY_FILE or --key -")
-    return given
-
-
-def _looked(path: Path) -> Looked:
-    """What the file is; `Unfit` for a mistake, found before anything is sent."""
-    file_name(path.name)
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(2**20):
-            digest.update(block)
-        return Looked(path, path.stat().st_size, digest.hexdigest(), read_image(_File(content)))
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    """A file as the readers of formats want it."""
-
-    content: Any
-
-    @property
-    def size(self) -> int:
-        return int(self.content.seek(0, 2))
-
-    def read_at(self, offset: int, length: int, /) -> bytes:
-        self.content.seek(offset)
-        return bytes(self.content.read(length))
+def _upload(one: Looked, options: dict[str, Any]) -> Upload:
+    """What is declared of the file."""
+    return Upload.of(
+        one.name,
+        (),
+        one.size,
+        chip=options["chip"],
+        hardware=options["boards"],
+        part=options["part"],
+        sha256=one.sha256,
+    )
 
 
 def _notes(text: str | None, file: Path | None) -> str | None:
     if text is not None and file is not None:
         raise click.UsageError("--notes and --notes-file exclude each other")
-    return file.read_text(encoding="utf-8", errors="replace") if file is not None else text
+    if file is None:
+        return text
+    with file.open(encoding="utf-8", errors="replace") as content:
+        return content.read(NOTES_CHARACTERS_MAX + 1)  # one too many is refused in words
 
 
-def _row(one: Looked) -> dict[str, Any]:
-    facts = one.facts
-    return {
-        "file": one.path.name,
-        "size": one.size,
-        "sha256": one.sha256,
-        "format": facts.format,
-        "kind": facts.kind,
-        "chip": facts.chip,
-        "version": facts.version,
-        "project": facts.project,
-        "secure_version": facts.secure_version,
-        "hardware": list(facts.hardware),
-    }
-
-
-def _say(as_json: bool, document: dict[str, Any]) -> None:
+def _say(as_json: bool, document: dict[str, Any], headline: str) -> None:
     if as_json:
         click.echo(json.dumps(document, indent=2))
         return
-    state = document.get("state", "would be")
-    click.echo(f"{document['release']} {state}")
+    click.echo(headline)
     for image in document["images"]:
         what = [image.get(fact) for fact in ("format", "kind", "chip", "version")]
-        said = ", ".join(str(word) for word in what if word)
-        click.echo(f"  {image['file']}  {image['size']:,} bytes  {said}")
+        counter = f"counter {image['secure_version']}" if image.get("secure_version") else ""
+        said = ", ".join(str(word) for word in (*what, counter) if word)
+        click.echo(one_line(f"  {image['file']}  {image['size']:,} bytes  {said}"))
+        for why in image.get("refused", ()):
+            click.echo(one_line(f"    refused: {why}"))

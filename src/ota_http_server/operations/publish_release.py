@@ -79,7 +79,7 @@ class PublishRelease:
             if wanted is None:
                 raise Unfit(f"{upload.name} carries no version: say which one it is")
             wish = ReleaseWish.of(project, wanted)
-            part = part_in_release(upload, image)
+            part = part_in_release(upload, image.kind)
             keep()
 
             def added(tx: Writing) -> Release:

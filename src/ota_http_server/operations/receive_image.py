@@ -69,19 +69,19 @@ class ReceiveImage:
         return Image.of(facts, sha256=blob.sha256, size=blob.size, md5=blob.md5, sha1=blob.sha1)
 
 
-def part_in_release(upload: Upload, image: Image) -> Kind:
+def part_in_release(upload: Upload, kind: Kind) -> Kind:
     """What the image is for: what its bytes say, else what was declared, else what its name says.
 
     `Invalid` where it must be declared and is not.
     """
-    if image.kind in DECLARED_ONLY and upload.part != image.kind:
+    if kind in DECLARED_ONLY and upload.part != kind:
         raise Invalid(
-            f"{upload.name} is a {image.kind}, which no device can take back by itself: declare"
-            f" part={image.kind} if it is meant"
+            f"{upload.name} is a {kind}, which no device can take back by itself: declare"
+            f" part={kind} if it is meant"
         )
     if upload.part is not None:
         return upload.part
-    return part_of(image.kind, upload.name)
+    return part_of(kind, upload.name)
 
 
 def _check_length(upload: Upload, size: int) -> None:
