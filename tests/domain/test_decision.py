@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ota_http_server.domain.attempt import State
-from ota_http_server.domain.decision import verdicts
+from ota_http_server.domain.decision import decide, verdicts
 from ota_http_server.domain.newness import runs
 from ota_http_server.domain.offer import History, Hold, Offer, Reason, Rule
 from ota_http_server.domain.project import Project, UnknownVersion
@@ -322,6 +322,27 @@ def test_every_release_of_the_channel_is_judged_for_the_explanation():
     judged = verdicts(a_device(), LAMP, releases)
 
     assert [(r.version, type(d)) for r, d in judged] == [("3.0.0", Hold), ("2.0.0", Offer)]
+
+
+class Counting(list):
+    """Counts how often somebody looks through it."""
+
+    looked = 0
+
+    def __iter__(self):
+        self.looked += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.9.7", "1.50.0", "2.0.0", "a1b2c3d", None])
+def test_a_decision_takes_a_few_looks_however_many_releases_there_are(version):
+    def looks(count):
+        releases = Counting(newest_first(*(a_release(f"1.{n}.0") for n in range(count))))
+        verdicts(a_device(version), LAMP, releases)
+        decide(a_device(version), LAMP, releases, at=NOW)
+        return releases.looked
+
+    assert looks(60) == looks(6)
 
 
 versions = st.builds(

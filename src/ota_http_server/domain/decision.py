@@ -6,12 +6,13 @@ facts give the same answer in every process.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ota_http_server.domain.attempt import BEGUN, Attempt, State
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.fitting import fitting, misfit_of
 from ota_http_server.domain.image_facts import Kind
-from ota_http_server.domain.newness import newer, runs, version_of
+from ota_http_server.domain.newness import Running, newer
 from ota_http_server.domain.offer import (
     NO_HISTORY,
     Decision,
@@ -47,6 +48,19 @@ ENDS_THE_SEARCH = frozenset(
 STAYS_SECONDS = 3_600  # a download that has begun is not taken away for so long
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What one decision is about."""
+
+    device: Device
+    project: Project
+    releases: Sequence[Release]
+    running: Running
+    attempt: Attempt | None
+    history: History
+    parts: Sequence[Kind]
+
+
 def decide(
     device: Device,
     project: Project,
@@ -68,12 +82,12 @@ def decide(
         return Hold(Reason.WRONG_PROJECT, "the device belongs to another project")
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
-    going_on = _going_on(attempt, device, project, releases, parts, at)
+    running = Running(device, releases)
+    case = _Case(device, project, releases, running, attempt, history, parts)
+    going_on = _going_on(case, at)
     if going_on is not None:
         return going_on
-    if device.pinned is not None:
-        return _pinned(device, project, releases, attempt, history, parts)
-    return _newest(device, project, releases, attempt, history, parts)
+    return _newest(case) if device.pinned is None else _pinned(case)
 
 
 def verdicts(
@@ -85,26 +99,22 @@ def verdicts(
 ) -> list[tuple[Release, Decision]]:
     """Each release of the device's channel with what stands for or against it, for `explain`."""
     channel = project.channel_of(device)
+    running = Running(device, releases)
+    case = _Case(device, project, releases, running, None, history, parts)
     return [
-        (release, _judged(device, project, release, releases, None, history, parts, pinned=pinned))
+        (release, _judged(case, release, pinned=pinned))
         for release in releases
         if (pinned := _is_pinned(device, release)) or release.channel == channel
     ]
 
 
-def _going_on(
-    attempt: Attempt | None,
-    device: Device,
-    project: Project,
-    releases: Sequence[Release],
-    parts: Sequence[Kind],
-    at: int,
-) -> Decision | None:
+def _going_on(case: _Case, at: int) -> Decision | None:
     """A try that has begun goes on with its own image, even if a newer release came meanwhile."""
+    attempt = case.attempt
     # A moment far in the future is as far away: somebody set a clock back.
     if attempt is None or attempt.state not in BEGUN or _far(attempt.changed_at, at):
         return None
-    release = next((r for r in releases if r.number == attempt.release), None)
+    release = next((r for r in case.releases if r.number == attempt.release), None)
     if release is None or release.state is not ReleaseState.PUBLISHED:
         return None
     image = next((i for i in release.images if i.sha256 == attempt.sha256), None)
@@ -113,22 +123,19 @@ def _going_on(
     if attempt.state is State.INSTALLED:
         detail = f"it reported {attempt.version} as installed and was not seen running it yet"
         return Hold(Reason.AWAITING_RESTART, detail, release)
-    if image.part not in parts or misfit_of(device, project, release, image) is not None:
+    misfit = misfit_of(case.device, case.project, release, image)
+    if image.part not in case.parts or misfit is not None:
         return None  # it may have said more about itself since
-    if attempt.deliveries >= DELIVERIES_MAX or not _is_still_wanted(
-        device, project, release, releases
-    ):
+    if attempt.deliveries >= DELIVERIES_MAX or not _is_still_wanted(case, release):
         return None
     return Offer(release, image, Rule.VERSION, attempt)
 
 
-def _is_still_wanted(
-    device: Device, project: Project, release: Release, releases: Sequence[Release]
-) -> bool:
+def _is_still_wanted(case: _Case, release: Release) -> bool:
     """False for one that was flashed by cable meanwhile, with something newer."""
-    is_newer = newer(device, project, release, releases)
+    is_newer = newer(case.running, case.project, release)
     older = isinstance(is_newer, Hold) and is_newer.reason is Reason.NOT_NEWER
-    return not older or _is_pinned(device, release)
+    return not older or _is_pinned(case.device, release)
 
 
 def _is_pinned(device: Device, release: Release) -> bool:
@@ -139,21 +146,14 @@ def _far(moment: int, at: int) -> bool:
     return abs(at - moment) > STAYS_SECONDS
 
 
-def _newest(
-    device: Device,
-    project: Project,
-    releases: Sequence[Release],
-    attempt: Attempt | None,
-    history: History,
-    parts: Sequence[Kind],
-) -> Decision:
+def _newest(case: _Case) -> Decision:
     """The newest that fits; if none does, the reason against the newest of all."""
     first: Hold | None = None
-    channel = project.channel_of(device)
-    for release in releases:
+    channel = case.project.channel_of(case.device)
+    for release in case.releases:
         if release.channel != channel:
             continue
-        judged = _judged(device, project, release, releases, attempt, history, parts)
+        judged = _judged(case, release)
         if isinstance(judged, Offer):
             return judged
         if judged.reason is Reason.UP_TO_DATE:
@@ -168,43 +168,28 @@ def _newest(
     return first or nothing
 
 
-def _pinned(
-    device: Device,
-    project: Project,
-    releases: Sequence[Release],
-    attempt: Attempt | None,
-    history: History,
-    parts: Sequence[Kind],
-) -> Decision:
-    release = next((r for r in releases if _is_pinned(device, r)), None)
+def _pinned(case: _Case) -> Decision:
+    device = case.device
+    release = next((r for r in case.releases if _is_pinned(device, r)), None)
     if release is None:
         return Hold(Reason.PIN_MISSING, f"it is pinned to {device.pinned}, which is not published")
-    return _judged(device, project, release, releases, attempt, history, parts, pinned=True)
+    return _judged(case, release, pinned=True)
 
 
-def _judged(
-    device: Device,
-    project: Project,
-    release: Release,
-    releases: Sequence[Release],
-    attempt: Attempt | None,
-    history: History,
-    parts: Sequence[Kind],
-    *,
-    pinned: bool = False,
-) -> Decision:
+def _judged(case: _Case, release: Release, *, pinned: bool = False) -> Decision:
     """This release for this device: hardware first, for an image decides what runs."""
-    if runs(device, release, releases):
+    if case.running.is_release(release):
         return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
-    is_newer = newer(device, project, release, releases)
+    is_newer = newer(case.running, case.project, release)
     if isinstance(is_newer, Hold) and not pinned:
         return is_newer
     rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
-    image = fitting(device, project, release, releases, parts)
+    image = fitting(case.device, case.project, release, case.releases, case.parts)
     if isinstance(image, Hold):
         return image
-    if (hold := _floor(device, release, releases)) is not None and not pinned:
+    if (hold := _floor(case, release)) is not None and not pinned:
         return hold
+    attempt, history = case.attempt, case.history
     goes_on = attempt if attempt is not None and _is_at(attempt, release, image) else None
     deliveries = history.deliveries.get(image.sha256, 0)
     if goes_on is not None:  # who was let try again may go on with an attempt from before
@@ -225,10 +210,10 @@ def _is_at(attempt: Attempt, release: Release, image: ReleaseImage) -> bool:
     return (attempt.release, attempt.sha256) == (release.number, image.sha256)
 
 
-def _floor(device: Device, release: Release, releases: Sequence[Release]) -> Hold | None:
+def _floor(case: _Case, release: Release) -> Hold | None:
     if release.min_from is None:
         return None
-    version = version_of(device, releases)
+    version = case.running.version
     if version is not None and version_key(version) >= version_key(release.min_from):
         return None
     detail = f"{release.version} can follow {release.min_from} or newer, not {version}"

@@ -1,58 +1,75 @@
 """Whether a device runs a release already, and whether a release is newer than what it runs."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.offer import Hold, Reason, Rule
 from ota_http_server.domain.project import Project, UnknownVersion
 from ota_http_server.domain.release import Release
-from ota_http_server.domain.version import identity, version_key
+from ota_http_server.domain.version import VersionKey, identity, version_key
+
+
+class Running:
+    """Which of the releases a device runs, as far as digest or version tell.
+
+    One for each decision: all of them are looked through once, and only where that is needed.
+    """
+
+    def __init__(self, device: Device, releases: Sequence[Release]) -> None:
+        self._device = device
+        self._releases = releases
+
+    def is_release(self, release: Release) -> bool:
+        """On the hot path for the newest: most devices run that one."""
+        device = self._device
+        if device.image_sha256 is not None:
+            if _has(release, device.image_sha256):
+                return True
+        elif device.version is not None and release.is_version(device.version):
+            return True
+        return any(one.number == release.number for one in self._all)
+
+    @property
+    def newest(self) -> Release | None:
+        return self._all[0] if self._all else None
+
+    @property
+    def version(self) -> str | None:
+        """The release's, where the device tells another one of it."""
+        return self._device.version if self.newest is None else self.newest.version
+
+    @cached_property
+    def _all(self) -> list[Release]:
+        digest, version = self._device.image_sha256, self._device.version
+        if digest is not None and (found := [r for r in self._releases if _has(r, digest)]):
+            return found  # the digest knows better than any version
+        if version is None:
+            return []
+        told = identity(version)
+        inside = [r for r in self._releases if _tells(r, told)]
+        # What several tell tells none of them apart.
+        by_header = inside[0].number if len(inside) == 1 else None
+        return [r for r in self._releases if identity(r.version) == told or r.number == by_header]
+
+
+def _has(release: Release, sha256: str) -> bool:
+    return any(image.sha256 == sha256 for image in release.images)
+
+
+def _tells(release: Release, told: tuple[VersionKey, str]) -> bool:
+    """Whether a device tells this version, when it runs the release: that in its image's header."""
+    return any(i.header_version and identity(i.header_version) == told for i in release.images)
 
 
 def runs(device: Device, release: Release, releases: Sequence[Release]) -> bool:
-    """Whether it runs this release, as far as digest or version tell."""
-    if device.image_sha256 is not None:
-        if any(image.sha256 == device.image_sha256 for image in release.images):
-            return True
-        if any(i.sha256 == device.image_sha256 for r in releases for i in r.images):
-            return False  # the digest knows better than any version
-    if device.version is None:
-        return False
-    if release.is_version(device.version):
-        return True
-    return _by_header(device.version, release, releases)
+    """Whether it runs this one of the releases."""
+    return Running(device, releases).is_release(release)
 
 
-def _by_header(version: str, release: Release, releases: Sequence[Release]) -> bool:
-    """The device tells the version in its image's header, which may not be the release's.
-
-    It counts only where it tells releases apart.
-    """
-    told = identity(version)
-    having = [
-        r
-        for r in releases
-        if any(i.header_version and identity(i.header_version) == told for i in r.images)
-    ]
-    return len(having) == 1 and having[0].number == release.number
-
-
-def version_of(device: Device, releases: Sequence[Release]) -> str | None:
-    """What it runs: the release's version, where the device tells another one of it."""
-    running = _running(device, releases)
-    return device.version if running is None else running.version
-
-
-def _running(device: Device, releases: Sequence[Release]) -> Release | None:
-    return next((r for r in releases if runs(device, r, releases)), None)
-
-
-def newer(
-    device: Device, project: Project, release: Release, releases: Sequence[Release]
-) -> Rule | Hold:
+def newer(running: Running, project: Project, release: Release) -> Rule | Hold:
     """By which rule it is newer than what runs, or that it is not."""
-    running = _running(device, releases)
-    version = device.version if running is None else running.version
+    version = running.version
     if version is None:
         if project.unknown_version is UnknownVersion.OFFER:
             return Rule.UNKNOWN
@@ -63,8 +80,8 @@ def newer(
         if its > mine:
             return Rule.VERSION
         return Hold(Reason.NOT_NEWER, f"{release.version} is not newer than {version}", release)
-    if running is not None:
-        if release.number > running.number:
+    if running.newest is not None:
+        if release.number > running.newest.number:
             return Rule.UPLOAD_ORDER
         detail = f"{release.version} came before {version}"
         return Hold(Reason.NOT_NEWER, detail, release)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.fitting import fitting
-from ota_http_server.domain.newness import runs
+from ota_http_server.domain.newness import Running
 from ota_http_server.domain.offer import Hold, Reason
 from ota_http_server.domain.release import ReleaseImage
 from ota_http_server.operations.catalog import Catalog
@@ -29,9 +29,10 @@ class ChooseFilesystem:
         # How much room there is beside the program says nothing about the filesystem's partition.
         device = replace(device, free_bytes=None)
         channel = shelf.project.channel_of(device)
-        running = [r for r in shelf.releases if runs(device, r, shelf.releases)]
+        running = Running(device, shelf.releases).newest
         first: Hold | None = None
-        for release in running[:1] or [r for r in shelf.releases if r.channel == channel]:
+        followed = [r for r in shelf.releases if r.channel == channel]
+        for release in followed if running is None else [running]:
             image = fitting(device, shelf.project, release, shelf.releases, ("filesystem",))
             if isinstance(image, ReleaseImage):
                 if version is not None and release.is_version(version):
