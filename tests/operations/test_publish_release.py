@@ -1,5 +1,6 @@
 """Releases come through the API: whole and right or not at all, and never change again."""
 
+import hashlib
 import os
 import threading
 
@@ -17,7 +18,7 @@ from ota_http_server.domain.errors import (
 )
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.operator import Operator, Role
-from ota_http_server.domain.project import Project
+from ota_http_server.domain.project import FolderMode, Project
 from ota_http_server.domain.release import State
 from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.receive_image import AT_ONCE_MAX, ReceiveImage
@@ -273,6 +274,21 @@ def test_a_draft_may_go_and_a_release_may_not(fleet, publish):
         assert [r.version for r in rows.releases.of_project("lamp")] == ["1.4.0"]
 
 
+def test_the_folders_own_drafts_are_the_folders(fleet, publish):
+    """What is not in the folder would be gone with the next look at it."""
+    fleet.database.change(
+        lambda tx: tx.projects.put(Project(name="lamp", folder=FolderMode.DRAFT, edition=1))
+    )
+    fleet.drop("lamp-1.4.0.bin", lamp("1.4.0"))
+    fleet.catalog.of("lamp")
+
+    with pytest.raises(Conflict, match="put the image there"):
+        publish.add_image(PIPELINE, "lamp", "1.4.0", an_upload(lamp("1.4.0", chip="esp32s3")))
+    with pytest.raises(Conflict, match="remove them there"):
+        publish.remove_draft(PIPELINE, "lamp", "1.4.0")
+    assert publish.publish(PIPELINE, "lamp", "1.4.0").state is State.PUBLISHED
+
+
 def test_who_may_not_may_not(publish):
     viewer, stranger = Operator("eve", None, Role.VIEWER), Operator("f", None, Role.ADMIN, "fan")
     for operator in (viewer, stranger):
@@ -296,10 +312,13 @@ def test_everything_is_in_the_audit_with_who_and_why(fleet, publish):
         events = rows.events.page(0, 10)
     assert [(e.action, e.facts["actor"]) for e in events] == [
         ("create_draft", "pipeline"),
+        ("add_image", "pipeline"),
         ("publish_release", "pipeline"),
         ("withdraw_release", "ann"),
     ]
     assert events[-1].facts["reason"] == "boards lose their settings"
+    assert events[1].facts["image"] == "lamp.bin"
+    assert events[1].facts["sha256"] == hashlib.sha256(lamp("1.4.0")).hexdigest()
 
 
 def test_a_full_disk_leaves_nothing_and_says_so(fleet, publish, monkeypatch):

@@ -95,6 +95,7 @@ class PublishRelease:
                     )
                 if release.state is not State.DRAFT:
                     raise Conflict(f"{release.version} is {release.state} and gets no more images")
+                _check_is_no_folders(release, "put the image there")
                 if len(release.images) >= IMAGES_MAX:
                     raise Invalid(f"a release has at most {IMAGES_MAX} images")
                 candidate = Candidate(
@@ -117,6 +118,7 @@ class PublishRelease:
                     modified_at=tx.second,
                 )
                 tx.releases.add_image(release.number, new, tx.second)
+                _note(tx, operator, "add_image", release, overruled, new)
                 return _changed(tx, replace(release, forced=overruled or release.forced))
 
             return self._done(self._database.change(added))
@@ -232,6 +234,7 @@ class PublishRelease:
             release = _found(tx, project, version, expected)
             if release.state is not State.DRAFT:
                 raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
+            _check_is_no_folders(release, "remove them there")
             tx.releases.remove(release.number)
             _note(tx, operator, "remove_draft", release)
 
@@ -277,6 +280,12 @@ def _found(tx: Writing, project: str, version: str, expected: Expected) -> Relea
     return release
 
 
+def _check_is_no_folders(release: Release, what_to_do: str) -> None:
+    """What lies in the folder decides over its drafts: another change would not last."""
+    if release.origin is Origin.FOLDER:
+        raise Conflict(f"{release.version} is the files in the project's folder: {what_to_do}")
+
+
 def _end_names(tx: Writing, release: Release) -> None:
     """Names that an older release's image held hold this one's now: begun downloads go on."""
     for older in tx.releases.of_project(release.project, (State.PUBLISHED,)):
@@ -286,13 +295,20 @@ def _end_names(tx: Writing, release: Release) -> None:
 
 
 def _note(
-    tx: Writing, operator: Operator, word: str, release: Release, because: str | None = None
+    tx: Writing,
+    operator: Operator,
+    word: str,
+    release: Release,
+    because: str | None = None,
+    image: ReleaseImage | None = None,
 ) -> None:
     tx.events.add(
         word,
         IP=operator.address,
         project=release.project,
         release=release.version,
+        image=None if image is None else image.name,
+        sha256=None if image is None else image.sha256,
         reason=because,
         actor=operator.name,
     )
