@@ -11,8 +11,10 @@ from ota_http_server.domain.errors import Invalid, NotFound, Unavailable
 from ota_http_server.domain.identity import ANYONE, Identity
 from ota_http_server.domain.offer import Hold, Offer, Reason
 from ota_http_server.domain.project import Project, Registering
+from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.operations.check_in import Visit, poll_seconds_of, visit_of
 from ota_http_server.operations.report import Told
+from ota_http_server.storage.releases import Releases
 from tests.operations.fleets import BOARD, Fleet, lamp
 
 
@@ -205,6 +207,28 @@ def test_another_process_sees_what_this_one_wrote(fleet, database, clock, tmp_pa
     one, two = (f.comes(version="1.0.0", chip="esp32") for f in (fleet, other))
 
     assert one.attempt == two.attempt
+
+
+def test_under_the_lock_the_releases_are_those_of_the_rows(fleet, database, clock, tmp_path):
+    other = Fleet(database, clock, tmp_path)
+    fleet.drop("lamp-1.1.0.bin", lamp("1.1.0"))
+    fleet.comes(Visit("another", "lamp", "192.0.2.8"), version="1.0.0", chip="esp32")
+
+    def withdraw(tx):
+        release = tx.releases.get("lamp", "1.1.0")
+        tx.releases.change(replace(release, state=ReleaseState.WITHDRAWN))
+
+    other.database.change(withdraw)
+
+    assert reason(fleet.comes(version="1.0.0", chip="esp32")) is Reason.UP_TO_DATE
+
+
+def test_under_the_lock_nothing_is_read_that_memory_knows(fleet, monkeypatch):
+    fleet.drop("lamp-1.1.0.bin", lamp("1.1.0"))
+    fleet.catalog.of("lamp")
+    monkeypatch.setattr(Releases, "of_project", None)
+
+    assert offered(fleet.comes(version="1.0.0", chip="esp32")) == "1.1.0"
 
 
 def test_parallel_check_ins_of_one_device_open_one_attempt(fleet):

@@ -43,6 +43,8 @@ class Shelf:
     """By the beginning of the digest and the file name."""
     withheld: Set[tuple[str, str]]
     """Name and SHA-256 of images that are in releases, and in none that everybody may have."""
+    count: int
+    """Of the catalog's changes: it holds all of them."""
 
     @property
     def is_empty(self) -> bool:
@@ -56,7 +58,7 @@ class Catalog:
         self._database = database
         self._news = news
         self._folder = folder
-        self._shelves: Bounded[str, tuple[int, Shelf]] = Bounded(SHELVES_MAX)
+        self._shelves: Bounded[str, Shelf] = Bounded(SHELVES_MAX)
         self.follows_at_once = True
         """Where no chore does it: a change of the folder is then taken up by whoever asks."""
         self._noted: set[str] = set()
@@ -77,16 +79,15 @@ class Catalog:
             self._news.refresh()
         count = self._news.of(CATALOG)
         known = self._shelves.get(project)
-        if known is not None and known[0] == count:
-            return known[1]
+        if known is not None and known.count == count:
+            return known
         try:
-            shelf = self._loaded(project)
+            shelf = self._loaded(project, count)
         except Unavailable:
             if known is None:
                 raise
-            return known[1]
-        self._shelves.put(project, (count, shelf))
-        return shelf
+            return known
+        return self._shelves.put(project, shelf)
 
     def follow_noted(self) -> None:
         """The chore: takes up what changed in the folders of the projects that were asked for."""
@@ -135,7 +136,7 @@ class Catalog:
         self._waits.forget(project)
         return changed
 
-    def _loaded(self, project: str) -> Shelf:
+    def _loaded(self, project: str, count: int) -> Shelf:
         with self._database.reading() as rows:
             settings = rows.projects.get(project)
             all_of_them = rows.releases.of_project(project)
@@ -147,7 +148,8 @@ class Catalog:
             (image.sha256[:DIGEST_CHARACTERS], image.name): image for _, image in oldest_first
         }
         withheld = _images(all_of_them) - for_all
-        return Shelf(settings, tuple(releases), by_name, _since(all_of_them), by_digest, withheld)
+        since = _since(all_of_them)
+        return Shelf(settings, tuple(releases), by_name, since, by_digest, withheld, count)
 
 
 def _since(releases: Iterable[Release]) -> dict[str, int]:

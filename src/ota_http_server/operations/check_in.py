@@ -29,6 +29,7 @@ from ota_http_server.operations.download import NO_SUCH_PROJECT
 from ota_http_server.operations.move_attempt import move
 from ota_http_server.operations.register_device import found_or_registered
 from ota_http_server.operations.registry import Known, Registry, known_image, read
+from ota_http_server.storage.counters import CATALOG
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -178,7 +179,7 @@ class CheckIn:
             if manner.ends(latest, visit.project):
                 latest = move(tx, latest, State.CANCELED, "called off")
             running = latest if latest is not None and latest.is_open else None
-            releases = tx.releases.of_project(visit.project, (ReleaseState.PUBLISHED,))
+            releases = _published(tx, shelf, visit.project)
             decision = decide(
                 device,
                 manner.project(shelf.project, releases),
@@ -239,6 +240,13 @@ def poll_seconds_of(device_id: str, poll_seconds: int) -> int:
     """The device's own interval: the same every time, and spread over the fleet."""
     share = int.from_bytes(hashlib.sha256(device_id.encode()).digest()[:4], "big") / 2**32
     return max(1, round(poll_seconds * (1 - JITTER + 2 * JITTER * share)))
+
+
+def _published(tx: Writing, shelf: Shelf, project: str) -> Sequence[Release]:
+    """As memory has them, unless it is behind: to read a thousand takes long under the lock."""
+    if tx.counters.get(CATALOG) == shelf.count:
+        return shelf.releases
+    return tx.releases.of_project(project, (ReleaseState.PUBLISHED,))
 
 
 def _observed(tx: Writing, known: Known, sighting: Sighting) -> tuple[Device, Attempt | None]:
