@@ -3,7 +3,7 @@
 import pytest
 
 from ota_http_server.storage.images import Image
-from tests.storage.released import an_image
+from tests.storage.released import an_image, released
 
 WHOLE = Image(
     sha256="a" * 64,
@@ -72,6 +72,18 @@ def test_what_no_image_has_names_none(database):
 
     assert named_by(database) is None
     assert named_by(database, "0" * 64, "c" * 40) is None
+
+
+def test_the_images_of_a_projects_releases_are_those_and_no_others(database):
+    database.change(lambda tx: released(tx, "1", "a", "b"))
+    database.change(lambda tx: released(tx, "2", "b"))
+    database.change(lambda tx: released(tx, "1", "c", project="fan"))
+    added(database, an_image("d"))
+
+    with database.reading() as rows:
+        of_lamp = rows.images.of_releases("lamp")
+        assert of_lamp == {seed * 64: rows.images.get(seed * 64) for seed in "ab"}
+        assert rows.images.of_releases("ghost") == {}
 
 
 def test_of_several_that_came_from_one_program_the_last_is_meant(database):

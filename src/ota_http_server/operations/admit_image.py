@@ -1,11 +1,8 @@
 """Whether an image may be in a release: what stands against it, in whatever transaction."""
 
-from collections.abc import Sequence
-
 from ota_http_server.domain.admission import Candidate, Published, objections
 from ota_http_server.domain.errors import Unfit
 from ota_http_server.domain.release import Release, ReleaseImage, State
-from ota_http_server.storage.images import Image
 from ota_http_server.storage.transaction import Writing
 
 
@@ -23,11 +20,9 @@ def admit(tx: Writing, candidate: Candidate, project: str, overruled: str | None
 
 
 def _published(tx: Writing, project: str) -> Published:
-    releases: Sequence[Release] = tx.releases.of_project(project, (State.PUBLISHED,))
-    rows: dict[str, Image | None] = {}
+    known = tx.images.of_releases(project)
     return [
-        (release, row)
-        for release in releases
+        (release, known[image.sha256])
+        for release in tx.releases.of_project(project, (State.PUBLISHED,))
         for image in release.images
-        if (row := rows.setdefault(image.sha256, tx.images.get(image.sha256))) is not None
     ]

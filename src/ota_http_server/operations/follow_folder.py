@@ -84,12 +84,12 @@ class _Following:
             if release.origin is Origin.FOLDER and release.state is not State.WITHDRAWN:
                 self._remove_gone(release, self._groups.get(identity_text(release.version), []))
         remaining = self._releases()
+        known = self._tx.images.of_releases(self._project.name)
         self._published = [
-            (release, row)
+            (release, known[image.sha256])
             for release in remaining
             if release.state is State.PUBLISHED
             for image in release.images
-            if (row := self._tx.images.get(image.sha256)) is not None
         ]
         by_identity = {identity_text(release.version): release for release in remaining}
         for identity, dropped in self._groups.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Row, or_, select
 
 from ota_http_server.domain.image_facts import ImageFacts, Kind
-from ota_http_server.storage.schema import images
+from ota_http_server.storage.schema import images, release_images, releases
 from ota_http_server.storage.upserts import insert_into
 
 
@@ -81,6 +81,16 @@ class Images:
         row = self._connection.execute(query.order_by(images.c.collected_at.desc()).limit(1))
         found = row.first()
         return None if found is None else image_of(found)
+
+    def of_releases(self, project: str) -> dict[str, Image]:
+        """By SHA-256, those that a release of the project has."""
+        query = (
+            select(images)
+            .join(release_images, release_images.c.sha256 == images.c.sha256)
+            .join(releases, releases.c.id == release_images.c.release)
+            .where(releases.c.project == project)
+        )
+        return {row.sha256: image_of(row) for row in self._connection.execute(query)}
 
     def add(self, image: Image, at: int) -> None:
         """Adds the row: bytes with the same name are the same bytes, but more may be known of them
