@@ -1,15 +1,19 @@
 """`publish` on this host: images become a release of the data folder."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
 
-from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.esp_sample import PAYLOAD_BYTES_MAX, esp_application
 
 
 def lamp(version, **facts):
-    return esp_application(version=version, project="lamp", payload_bytes=4_096, **facts)
+    return esp_application(
+        **{"version": version, "project": "lamp", "payload_bytes": 4_096} | facts
+    )
 
 
 @pytest.fixture(name="image", autouse=True)
@@ -204,3 +208,25 @@ def test_a_terminal_sees_how_far_it_is_and_a_pipe_does_not(call, monkeypatch):
 
     assert "lamp.bin" in shown.err
     assert for_programs.err == ""
+
+
+def peak_bytes(folder, *words):
+    """Of the memory of a command that publishes, all that it imports included."""
+    command = [sys.executable, "-m", "ota_http_server", "publish", *words, "--project", "lamp"]
+    with subprocess.Popen(
+        command, cwd=folder, env={"PATH": os.environ["PATH"]}, stdout=subprocess.DEVNULL
+    ) as child:
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    assert child.returncode == 0
+    return used.ru_maxrss * 1024
+
+
+def test_an_image_of_16_megabytes_takes_little_memory(call, image):
+    big = call.folder / "big.bin"
+    big.write_bytes(lamp("1.5.0", payload_bytes=PAYLOAD_BYTES_MAX))
+
+    more = peak_bytes(call.folder, "big.bin") - peak_bytes(call.folder, "lamp.bin")
+
+    assert big.stat().st_size > 16_000_000 > image.stat().st_size
+    assert more < 32_000_000
