@@ -231,6 +231,44 @@ def test_one_of_two_files_that_is_removed_after_an_offer_takes_nothing_from_the_
     assert offered(fleet) == digest(X)
 
 
+def test_what_it_was_for_is_offered_no_more(fleet):
+    fleet.drop(FILE, X)
+    fleet.drop("lamp-1.4.0-s3.bin", lamp("1.4.0", chip="esp32s3"))
+    offered(fleet)
+    remove(fleet, "lamp-1.4.0-s3.bin")
+
+    assert on_offer(fleet) == {"1.4.0": [digest(X)]}
+
+
+def test_one_of_two_that_comes_back_brings_nothing_else_along(fleet):
+    s3 = lamp("1.4.0", chip="esp32s3")
+    fleet.drop(FILE, X)
+    fleet.drop("lamp-1.4.0-s3.bin", s3)
+    offered(fleet)
+    remove(fleet)
+    remove(fleet, "lamp-1.4.0-s3.bin")
+    gone = on_offer(fleet)
+    fleet.drop("lamp-1.4.0-s3.bin", s3)
+    one = on_offer(fleet)
+    fleet.drop(FILE, X)
+
+    assert (gone, one) == ({}, {"1.4.0": [digest(s3)]})
+    assert on_offer(fleet) == {"1.4.0": [digest(s3), digest(X)]}
+
+
+def test_other_bytes_do_not_take_the_place_of_an_offered_image_that_was_removed(fleet):
+    fleet.drop(FILE, X)
+    fleet.drop("lamp-1.4.0-s3.bin", lamp("1.4.0", chip="esp32s3"))
+    offered(fleet)
+    remove(fleet)
+    on_offer(fleet)
+    fleet.drop("lamp-1.4.0-fixed.bin", Y)
+    fleet.drop(FILE, Y)
+
+    assert on_offer(fleet) == {"1.4.0": [digest(lamp("1.4.0", chip="esp32s3"))]}
+    assert set(kept_out(fleet)) == {FILE, "lamp-1.4.0-fixed.bin"}
+
+
 def test_one_of_two_files_that_is_removed_before_an_offer_is_gone(fleet):
     fleet.drop(FILE, X)
     fleet.drop("lamp-1.4.0-s3.bin", lamp("1.4.0", chip="esp32s3"))

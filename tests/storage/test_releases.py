@@ -7,6 +7,7 @@ from sqlalchemy.exc import IntegrityError
 from ota_http_server.domain.release import Origin, Release, ReleaseImage, State
 from ota_http_server.storage.counters import CATALOG
 from ota_http_server.storage.images import Image
+from tests.storage.released import an_attempt, released
 
 MANY = 66_000
 """More than a statement of either database takes as parameters."""
@@ -186,3 +187,15 @@ def test_a_project_may_have_more_releases_than_a_statement_has_parameters(databa
 
     assert len(releases) == MANY + 1
     assert [release.version for release in releases if release.images] == ["1.0.0"]
+
+
+def test_what_devices_were_offered_of_a_release_is_known_by_name_and_digest(database):
+    number = database.change(lambda tx: released(tx, "1.0.0", "a", "b", "c"))
+    for seed in "aba":
+        attempt = an_attempt(number, image_name=f"{seed}.bin", sha256=seed * 64)
+        database.change(lambda tx, one=attempt: tx.attempts.open(one))
+
+    with database.reading() as rows:
+        offered = rows.releases.offered_images(number)
+        assert offered == [("a.bin", "a" * 64), ("b.bin", "b" * 64)]
+        assert rows.releases.offered_images(number + 1) == []

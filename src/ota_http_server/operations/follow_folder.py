@@ -103,28 +103,30 @@ class _Following:
 
     def _remove_gone(self, release: Release, here: list[Dropped]) -> None:
         """Drops what lies there no more. A file that is being copied keeps its place."""
-        held = {one.name: one.sha256 for one in here}
-        gone = [image for image in release.images if self._is_gone(image, held)]
+        gone = self._gone(release, here)
         if not gone:
             return
-        if self._tx.releases.was_offered(release.number):
-            if not any(held.get(image.name) == image.sha256 for image in release.images):
-                self._withdraw(release)
-            return
-        self._outcome.changed = True
-        for image in gone:
-            self._tx.releases.remove_image(release.number, image.name)
         if len(gone) < len(release.images):
+            for image in gone:
+                self._tx.releases.remove_image(release.number, image.name)
             self._write(release)
             return
+        if self._tx.releases.was_offered(release.number):
+            self._withdraw(release)
+            return
+        self._outcome.changed = True
         self._tx.releases.remove(release.number)
         self._replaced[identity_text(release.version)] = release
         _note(self._tx, "remove_draft" if _is_draft(release) else "withdraw_release", release)
 
-    def _is_gone(self, image: ReleaseImage, held: dict[str, str]) -> bool:
-        if held.get(image.name) == image.sha256:
-            return False
-        return image.name in self._names or image.name not in self._present
+    def _gone(self, release: Release, here: list[Dropped]) -> list[ReleaseImage]:
+        held = {one.name: one.sha256 for one in here}
+        return [
+            image
+            for image in release.images
+            if held.get(image.name) != image.sha256
+            and (image.name in self._names or image.name not in self._present)
+        ]
 
     def _add(self, release: Release | None, dropped: list[Dropped]) -> None:
         """Releases the files of one version."""
@@ -166,9 +168,10 @@ class _Following:
             return f"{version} is {state} with other bytes"
         if state is State.WITHDRAWN:
             return f"{version} is withdrawn"
-        rival = one.rival_in(release)
-        if rival is not None and self._tx.releases.was_offered(release.number):
-            return f"{version} was offered with other bytes, those of {rival.name}"
+        for name, sha256 in self._tx.releases.offered_images(release.number):
+            image = self._tx.images.get(sha256)
+            if image is not None and one.rivals(name, image):
+                return f"{version} was offered with other bytes, those of {name}"
         return ""
 
     def _made(self, version: str) -> Release:
@@ -220,9 +223,11 @@ class _Following:
         if release.state is not State.WITHDRAWN or release.withdrawn_by != FOLDER:
             return release
         _note(self._tx, "publish_release", release)
-        return self._write(
+        again = self._write(
             replace(release, state=State.PUBLISHED, withdrawn_at=None, withdrawn_by=None)
         )
+        self._remove_gone(again, self._groups[identity_text(release.version)])
+        return self._tx.releases.by_number(release.number) or again
 
     def _write(self, release: Release) -> Release:
         """The release as its next edition."""

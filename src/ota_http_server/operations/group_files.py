@@ -13,6 +13,7 @@ from ota_http_server.domain.release import (
     release_version,
 )
 from ota_http_server.operations.collect import Collected
+from ota_http_server.storage.images import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,11 @@ class Dropped:
     def is_in_under_any_name(self, release: Release) -> bool:
         return any(image.sha256 == self.sha256 for image in release.images)
 
-    def rival_in(self, release: Release) -> ReleaseImage | None:
-        """Other bytes for the same part of the same hardware."""
-        its = self.collected.image
-        mine = (part_of(its.kind, self.name), its.chip, its.hardware)
-        for image in release.images:
-            if (image.part, image.chip, image.hardware) == mine and image.sha256 != self.sha256:
-                return image
-        return None
+    def rivals(self, name: str, image: Image) -> bool:
+        """Whether these are other bytes under its name, or for the same part of its hardware."""
+        mine, its = self.collected.image, (part_of(image.kind, name), image.chip, image.hardware)
+        same = (part_of(mine.kind, self.name), mine.chip, mine.hardware) == its
+        return (same or name == self.name) and image.sha256 != self.sha256
 
 
 Grouped = dict[str, list[Dropped]]

@@ -157,6 +157,16 @@ class Releases:
         query = select(attempts.c.id).where(attempts.c.release == number).limit(1)
         return self._connection.execute(query).first() is not None
 
+    def offered_images(self, number: int) -> list[tuple[str, str]]:
+        """Name and SHA-256 of what devices were offered of it, whether it still has that or not."""
+        query = (
+            select(attempts.c.image_name, attempts.c.sha256)
+            .where(attempts.c.release == number)
+            .distinct()
+            .order_by(attempts.c.image_name, attempts.c.sha256)
+        )
+        return [(row.image_name, row.sha256) for row in self._connection.execute(query)]
+
     def _found(self, query: Select[tuple[object, ...]]) -> list[Release]:
         rows = self._connection.execute(query.order_by(releases.c.id)).all()
         having = self._images(query.with_only_columns(releases.c.id))
