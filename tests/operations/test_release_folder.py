@@ -470,6 +470,23 @@ def test_who_looked_before_a_file_was_replaced_does_not_bring_the_old_one_back(f
     assert [image.sha256 for image in release(fleet).images] == [digest(Y)]
 
 
+def test_who_looked_before_a_file_came_does_not_take_its_release_back(fleet, other):
+    fleet.drop(FILE, X)
+    other.collection.all_of("lamp")  # looks, and is slow to go on
+    listing = other.collection.all_of("lamp"), other.collection.names("lamp")
+    fleet.drop("lamp-1.5.0.bin", lamp("1.5.0"))
+    both = on_offer(fleet)
+    other.collection.all_of = lambda _project: listing[0]
+    other.collection.names = lambda _project: listing[1]
+
+    other.release_folder.follow("lamp")
+    fleet.news.refresh()
+
+    assert sorted(both) == ["1.4.0", "1.5.0"]
+    assert on_offer(fleet) == both
+    assert {word for word, *_ in words(fleet)} == {"publish_release"}
+
+
 def test_many_processes_that_find_a_file_at_once_make_one_release(fleet, database_url, clock):
     others = [
         Fleet(Database(database_url, clock=clock), clock, fleet.firmware.parent) for _ in range(4)

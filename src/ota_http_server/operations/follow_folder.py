@@ -10,7 +10,7 @@ that is somebody's explicit wish, not an offer.
 """
 
 from bisect import insort
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ota_http_server.domain.admission import Candidate, Stated, objections
@@ -54,26 +54,33 @@ class _NewestFirst:
 
 
 def follow_folder(
-    tx: Writing, project: str, found: Sequence[Collected], present: frozenset[str]
+    tx: Writing, project: str, found: Sequence[Collected], lies_there: Callable[[str], bool]
 ) -> Followed:
     """Makes the project's releases those of its folder.
 
-    `found` are its whole files, `present` the names of all: what is only present is being copied.
+    `found` are its whole files. `lies_there` tells of a name at this moment: what was not found
+    and lies there is being copied, or came since, and another process found it.
     """
     tx.releases.take_turn()
     latest = tx.files.digests(project)
     current = [one for one in found if latest.get(one.name, one.image.sha256) == one.image.sha256]
-    return _Following(tx, project, current, present).follow(is_outdated=len(current) < len(found))
+    return _Following(tx, project, current, lies_there).follow(
+        is_outdated=len(current) < len(found)
+    )
 
 
 class _Following:
     def __init__(
-        self, tx: Writing, project: str, found: Sequence[Collected], present: frozenset[str]
+        self,
+        tx: Writing,
+        project: str,
+        found: Sequence[Collected],
+        lies_there: Callable[[str], bool],
     ) -> None:
         self._tx = tx
         self._project: Project = tx.projects.get(project)
         self._names = {one.name for one in found}
-        self._present = present
+        self._lies_there = lies_there
         self._groups = grouped(found)
         self._replaced: dict[str, Release] = {}
         self._published: list[tuple[Release, Stated]] = []
@@ -125,7 +132,7 @@ class _Following:
             image
             for image in release.images
             if held.get(image.name) != image.sha256
-            and (image.name in self._names or image.name not in self._present)
+            and (image.name in self._names or not self._lies_there(image.name))
         ]
 
     def _add(self, release: Release | None, dropped: list[Dropped]) -> None:

@@ -53,9 +53,8 @@ class ReleaseFolder:
         if known is not None and known.signature == signature and not self._is_due(project, known):
             self._compared.put(project, _Compared(found, signature, known.count))
             return False
-        present = frozenset(self._collection.names(project) or ())
         count = self._count()
-        followed = self._follow(project, found, present)
+        followed = self._follow(project, found)
         self._tell(project, followed.kept_out)
         if not followed.is_outdated:
             self._compared.put(project, _Compared(found, signature, count))
@@ -67,11 +66,16 @@ class ReleaseFolder:
 
     def forget(self, project: str) -> None:
         """The project's whole folder is gone; called by the sweep, which knows that for sure."""
-        self._follow(project, [], frozenset())
+        self._follow(project, [])
         self._compared.forget(project)
 
-    def _follow(self, project: str, found: list[Collected], present: frozenset[str]) -> Followed:
-        return self._database.change(lambda tx: follow_folder(tx, project, found, present))
+    def _follow(self, project: str, found: list[Collected]) -> Followed:
+        folder = self._collection.folder
+
+        def lies_there(name: str) -> bool:
+            return folder.look(project, name) is not None
+
+        return self._database.change(lambda tx: follow_folder(tx, project, found, lies_there))
 
     def _is_due(self, project: str, known: _Compared) -> bool:
         """What keeps a file out may be gone: a setting of the project, a release."""
