@@ -22,7 +22,8 @@ from ota_http_server.domain.errors import (
     Unfit,
 )
 
-PATIENCE_SECONDS = 60.0  # of one answer; an image is checked in a second or two
+CONNECT_SECONDS = 20.0
+PATIENCE_SECONDS = 300.0  # before its answer, a gigabyte is read, checked and synced to a slow disk
 ANSWER_BYTES_MAX = 2**20  # a release of 64 images takes some 50 KB
 BLOCK_BYTES = 256 * 1024  # a few system calls a megabyte
 KEY_CHARACTERS_MAX = 256
@@ -120,18 +121,19 @@ class Remote:
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self.place.hostname or "", self.place.port
         if self.place.scheme == "http":
-            return http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
+            return http.client.HTTPConnection(host, port, timeout=CONNECT_SECONDS)
         try:
             context = ssl.create_default_context(cafile=self.ca)
         except OSError as error:  # ssl.SSLError is one
             raise Misconfigured(f"{self.ca} cannot be used as a CA: {error}") from None
-        return http.client.HTTPSConnection(host, port, timeout=PATIENCE_SECONDS, context=context)
+        return http.client.HTTPSConnection(host, port, timeout=CONNECT_SECONDS, context=context)
 
 
 def _answer(
     connection: http.client.HTTPConnection, method: str, target: str, body: Any, headers: Any
 ) -> tuple[int, bytes]:
     connection.connect()
+    connection.sock.settimeout(PATIENCE_SECONDS)
     try:
         connection.request(method, target, body, headers)
     except OSError:
