@@ -2,6 +2,7 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.offer import Offer
 from ota_http_server.domain.operator import Operator
 from ota_http_server.domain.release import Origin, State
+from ota_http_server.operations import follow_folder
 from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.receive_image import ReceiveImage
@@ -442,6 +444,34 @@ def test_what_the_api_published_stays_when_the_folder_is_emptied(fleet):
     remove(fleet, "lamp-1.5.0.bin")
 
     assert on_offer(fleet) == {"1.4.0": [digest(X)]}
+
+
+def test_a_folder_of_many_versions_is_released_in_several_transactions(fleet, monkeypatch):
+    monkeypatch.setattr(follow_folder, "MADE_AT_ONCE_MAX", 2)
+    for version in range(5):
+        fleet.drop(f"lamp-1.{version}.0.bin", lamp(f"1.{version}.0"))
+    drop_notes(fleet)
+    for version in range(5, 9):
+        fleet.drop(f"lamp-1.{version}.0.bin", lamp(f"1.{version}.0"))
+
+    assert len(on_offer(fleet)) == 9
+    assert set(kept_out(fleet)) == {"notes_v7.dat"}
+
+
+def test_a_replaced_file_among_many_new_ones_keeps_what_was_said_of_it(fleet, monkeypatch):
+    monkeypatch.setattr(follow_folder, "MADE_AT_ONCE_MAX", 1)
+    fleet.drop("lamp-1.9.0.bin", lamp("1.9.0"))
+    on_offer(fleet)
+    beta = {"channel": "beta"}
+    fleet.database.change(
+        lambda tx: tx.releases.change(replace(tx.releases.get("lamp", "1.9.0"), **beta))
+    )
+    for version in range(3):
+        fleet.drop(f"lamp-1.{version}.0.bin", lamp(f"1.{version}.0"))
+    fleet.drop("lamp-1.9.0.bin", lamp("1.9.0", seed=3))
+
+    assert len(on_offer(fleet)) == 4
+    assert release(fleet, "1.9.0").channel == "beta"
 
 
 def test_two_processes_agree(fleet, other):

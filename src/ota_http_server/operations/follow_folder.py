@@ -27,6 +27,7 @@ from ota_http_server.operations.collect import Collected
 from ota_http_server.operations.group_files import Dropped, grouped
 from ota_http_server.storage.transaction import Writing
 
+MADE_AT_ONCE_MAX = 100  # releases of one transaction, a fifth of a second's work: others wait
 FOLDER = "folder"  # who publishes and withdraws here, in the audit and in `withdrawn_by`
 
 
@@ -39,6 +40,8 @@ class Followed:
     """The files that are not released, and why."""
     is_outdated: bool = False
     """Another process has read newer files since; those were left alone."""
+    has_more: bool = False
+    """There is more to do, in a transaction of its own."""
 
 
 class _NewestFirst:
@@ -84,6 +87,7 @@ class _Following:
         self._groups = grouped(found)
         self._replaced: dict[str, Release] = {}
         self._published: list[tuple[Release, Stated]] = []
+        self._made_so_far = 0
         self._outcome = Followed()
 
     def follow(self, *, is_outdated: bool) -> Followed:
@@ -99,7 +103,12 @@ class _Following:
             for image in release.images
         ]
         by_identity = {identity_text(release.version): release for release in remaining}
-        for identity, dropped in self._groups.items():
+        # What was said of a replaced one is known in this transaction only.
+        groups = sorted(self._groups.items(), key=lambda group: group[0] not in self._replaced)
+        for identity, dropped in groups:
+            if self._made_so_far >= MADE_AT_ONCE_MAX and identity not in self._replaced:
+                self._outcome.has_more = True
+                break
             self._add(by_identity.get(identity), dropped)
         self._outcome.is_outdated = is_outdated
         return self._outcome
@@ -183,6 +192,7 @@ class _Following:
 
     def _made(self, version: str) -> Release:
         """What was said about a release stays when its file is replaced."""
+        self._made_so_far += 1
         draft = self._project.folder is FolderMode.DRAFT
         new = Release(number=0, project=self._project.name, version=version)
         before = self._replaced.get(identity_text(version), new)

@@ -55,6 +55,9 @@ class ReleaseFolder:
             return False
         count = self._count()
         followed = self._follow(project, found)
+        while followed.has_more:
+            followed = self._follow(project, found)
+            followed.changed = True
         self._tell(project, followed.kept_out)
         if not followed.is_outdated:
             self._compared.put(project, _Compared(found, signature, count))
