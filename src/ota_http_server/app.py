@@ -200,7 +200,7 @@ def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
         Chore("releasing", catalog.FOLLOW_SECONDS, ota.catalog.follow_noted),
-        Chore("writing progress", progress.WRITE_SECONDS, ota.progress.write),
+        Chore("writing progress", progress.WRITE_SECONDS, ota.progress.write_due),
         Chore("writing visits", registry.WRITE_SECONDS, ota.registry.write),
         Chore("refreshing news", news.REFRESH_SECONDS, ota.news.refresh),
         Chore("marking the silent", mark_silent.EVERY_SECONDS, silent),
