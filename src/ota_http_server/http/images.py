@@ -1,7 +1,5 @@
 """An image of ours as an answer to a device, whichever dialect it speaks."""
 
-from dataclasses import replace
-
 from ota_http_server.http.exchange import Headers, Reply, Request
 from ota_http_server.http.files import Representation, send
 from ota_http_server.operations.download import Bytes
@@ -36,7 +34,7 @@ def send_image(
         modified=modified_at,
     )
     reply = send(request, representation, extra)
-    return replace(reply, device=device) if device else reply
+    return Reply(reply.status, reply.headers, reply.body, device) if device else reply
 
 
 def send_digest(image: Bytes, name: str, kind: str) -> Reply:

@@ -9,10 +9,14 @@ work more than a whole image does.
 """
 
 import re
+from functools import lru_cache
 from itertools import pairwise
 
 RANGES_MAX = 16
 """Ranges in one header. Clients that read several ask for two to five; §14.2 warns of more."""
+
+HEADERS_REMEMBERED = 1_024
+"""The pieces of an image, for some boards at a time; about 300 bytes each."""
 
 HEADER_CHARACTERS_MAX = 1024
 """Sixteen ranges of the longest numbers, parted by comma and blank, are about 700 characters."""
@@ -31,6 +35,12 @@ def wanted(header: str, size: int) -> list[range] | None:
     # First what costs nothing, so that 50 kB of ranges are not even split.
     if len(header) > HEADER_CHARACTERS_MAX or header.count(",") > RANGES_MAX:
         return None
+    return _understood(header, size)
+
+
+@lru_cache(HEADERS_REMEMBERED)
+def _understood(header: str, size: int) -> list[range] | None:
+    """Remembered, because each request asks twice: whose bytes are these, and which are sent."""
     unit, _, listed = header.partition("=")
     if unit.lower() != "bytes":
         return None

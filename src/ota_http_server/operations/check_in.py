@@ -35,6 +35,10 @@ from ota_http_server.storage.transaction import Writing
 
 JITTER = 0.2  # boards that were switched on together must not ask together for ever
 
+UNINVITED = Hold(
+    Reason.NOT_REGISTERED, "it is not in the registry, and this project takes nobody in by itself"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Visit:
@@ -131,17 +135,12 @@ class CheckIn:
         known = self._registry.find(visit.device, converses=converses)
         if known is None:
             if not may_come_in(shelf):
-                detail = "it is not in the registry, and this project takes nobody in by itself"
-                return self._answer(visit, None, Hold(Reason.NOT_REGISTERED, detail), None)
+                return self._answer(visit, None, UNINVITED, None)
             return self._written(visit, sighting, shelf, manner)
         if known.device.project != visit.project:
             sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
-        after = known.device
-        if sighting is not NOTHING_SAID:  # most polls say nothing but whose they are
-            after = told(
-                after, sighting, self._registry.named_by(sighting.digests, visit.project), at
-            )
+        after = self._told(known.device, sighting, at)
         if after == known.device and self._proof(known.latest, sighting, at) is None:
             decision = decide(
                 after,
@@ -162,6 +161,12 @@ class CheckIn:
                     self._registry.saw(visit.device, visit.address)
                 return self._answer(visit, after, decision, attempt)
         return self._written(visit, sighting, shelf, manner)
+
+    def _told(self, device: Device, sighting: Sighting, at: int) -> Device:
+        if sighting is NOTHING_SAID:  # most polls say nothing but whose they are
+            return device
+        image = self._registry.named_by(sighting.digests, device.project)
+        return told(device, sighting, image, at)
 
     def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
         if latest is None or not (sighting.version or sighting.digests):
