@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from ota_http_server.domain.admission import Candidate, Objection, objections
 from ota_http_server.domain.image_facts import ImageFacts
+from ota_http_server.domain.mcuboot_sample import mcuboot_image
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, part_of
 from ota_http_server.domain.version import version_key
@@ -132,6 +133,16 @@ def test_a_lower_counter_than_the_newest_of_the_chip_is_refused():
     assert list(found) == [Objection.LOWER_COUNTER]
     assert "below the 3 of 1.3.0" in found["lower-secure-version"]
     assert against(candidate(stated(secure_version=3)), *before) == {}
+
+
+def test_an_mcuboot_image_without_a_counter_does_not_follow_one_with():
+    def image(version, **counter):
+        return read(mcuboot_image(version=version, **counter))
+
+    before = ("1.0.0", image("1.0.0", security_counter=3))
+
+    assert found(image("1.1.0"), before, version="1.1.0") == [Objection.LOWER_COUNTER]
+    assert found(image("1.1.0", security_counter=3), before, version="1.1.0") == []
 
 
 def test_an_older_version_may_have_a_lower_counter():

@@ -69,7 +69,8 @@ def read(source: ImageSource) -> ImageFacts:
         | ({"digest_valid": True} if digest and not header.flags & ENCRYPTED else {})
         | ({"security_counter": counter} if counter is not None else {}),
         kind="application",
-        secure_version=counter,
+        # To a boot loader that looks for a counter, an image without one is below all others.
+        secure_version=counter or 0,
         appended_sha256=digest if SHA256 in entries else None,
     )
 
