@@ -10,6 +10,7 @@ from ota_http_server.domain.mcuboot_sample import mcuboot_image
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, part_of
 from ota_http_server.domain.version import version_key
+from tests.domain.formats.reading import read
 
 LAMP = Project(name="lamp")
 
@@ -139,10 +140,12 @@ def test_an_mcuboot_image_without_a_counter_does_not_follow_one_with():
     def image(version, **counter):
         return read(mcuboot_image(version=version, **counter))
 
-    before = ("1.0.0", image("1.0.0", security_counter=3))
+    before = published(("1.0.0", image("1.0.0", security_counter=3)))
+    without = candidate(image("1.1.0"), version="1.1.0")
+    alike = candidate(image("1.1.0", security_counter=3), version="1.1.0")
 
-    assert found(image("1.1.0"), before, version="1.1.0") == [Objection.LOWER_COUNTER]
-    assert found(image("1.1.0", security_counter=3), before, version="1.1.0") == []
+    assert list(against(without, *before)) == [Objection.LOWER_COUNTER]
+    assert against(alike, *before) == {}
 
 
 def test_an_older_version_may_have_a_lower_counter():
