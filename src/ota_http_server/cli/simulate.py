@@ -32,6 +32,7 @@ from ota_http_server.simulation.fleet import Fleet, Member, Pace, Tally
 from ota_http_server.simulation.line import Access, Line, tls_context
 
 DEVICES_MAX = 20_000
+KNOWN_SECONDS = 2.0  # by then every worker knows what was released
 WRITTEN_SECONDS = 2.0  # what the workers saw of the last downloads is written every second
 COMPLAINTS_SHOWN = 5
 
@@ -106,8 +107,10 @@ def simulate(
             numbers["misbehave"],
         )
         _look(server, scene.access)
-        for family in _projects(wanted).values():
+        for project, family in _projects(wanted).items():
             publish(settings.firmware_path, family, scene.image_bytes)
+            ota.catalog.of(project)  # what lies there is released now, not at the next look
+        time.sleep(KNOWN_SECONDS)
         pace = Pace(
             parallel=numbers["parallel"],
             every_seconds=numbers["every"],
