@@ -8,6 +8,7 @@ error; redirects are off. Read from arduino-esp32 (HTTPUpdate.cpp, HTTPClient.cp
 
 import base64
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from hashlib import md5
 
@@ -81,11 +82,13 @@ class HttpUpdate(Device):
         yield from self._facts(mode)
         yield from self.access.headers
 
+    @abstractmethod
     def _user_agent(self) -> str:
-        raise NotImplementedError
+        """As the library writes it."""
 
+    @abstractmethod
     def _facts(self, mode: str) -> Fields:
-        raise NotImplementedError
+        """What it tells of the board."""
 
     def _basic(self, address: Address) -> str | None:
         """User and password: of the URL, else any user with the token."""

@@ -1,5 +1,6 @@
 """What SWUpdate, rauc-hawkbit-updater and Zephyr need of a hawkBit server, each for itself."""
 
+from abc import abstractmethod
 from dataclasses import replace
 from typing import Any
 
@@ -90,9 +91,9 @@ class HawkbitNeeds:
         ArtifactLook(probe, self.client, self._rules).examine(one, href, self.hashes)
         self.fetched(probe)
 
+    @abstractmethod
     def chosen(self, document: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """The artifact that the client takes, and its link; `Failed` as the client says it."""
-        raise NotImplementedError
 
     def begin(self, probe: Probe) -> None:
         """Before the first request."""
