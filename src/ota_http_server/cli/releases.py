@@ -9,11 +9,11 @@ from ota_http_server.app import Ota, opened_ota
 from ota_http_server.cli.options import data_options
 from ota_http_server.cli.publishing import shown
 from ota_http_server.cli.token import SHELL, json_option
-from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Role
-from ota_http_server.domain.release import Release, State, release_version
+from ota_http_server.domain.release import Release, State
 from ota_http_server.operations.release_wish import ReleaseWish
+from ota_http_server.operations.write_release import found_release
 from ota_http_server.settings import Settings
 
 project_option = click.option("--project", required=True, help="Project that it is of.")
@@ -136,10 +136,7 @@ def remove_draft(settings: Settings, version: str, project: str, as_json: bool) 
 
 def _found(ota: Ota, project: str, version: str) -> Release:
     with ota.stores.database.reading() as rows:
-        release = rows.releases.get(project_name(project), release_version(version))
-    if release is None:
-        raise NotFound(f"{project} has no release {version}")
-    return release
+        return found_release(rows, project_name(project), version)
 
 
 def _say(release: dict[str, Any], as_json: bool) -> None:

@@ -3,14 +3,13 @@
 Its version and its images never change; to whom it goes and what people read of it may.
 """
 
-from dataclasses import replace
-
 from ota_http_server.domain.edition import ANY_EDITION, Expected
-from ota_http_server.domain.errors import Conflict, NotFound
+from ota_http_server.domain.errors import Conflict
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.release import Release, State
 from ota_http_server.operations.news import News
 from ota_http_server.operations.release_wish import ReleaseWish, as_wished
+from ota_http_server.operations.write_release import found_release, next_edition, note_release
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -30,25 +29,15 @@ class ChangeRelease:
 
         def changed(tx: Writing) -> Release:
             tx.releases.take_turn()
-            release = tx.releases.get(wish.project, wish.version)
-            if release is None:
-                raise NotFound(f"{wish.project} has no release {wish.version}")
-            expected.check(release.edition)
+            release = found_release(tx, wish.project, wish.version, expected)
             wished = as_wished(release, wish)
             if wished == release:
                 return release
             if release.state is State.WITHDRAWN:
                 raise Conflict(f"{release.version} is withdrawn: restore it first")
-            after = replace(wished, edition=release.edition + 1)
-            tx.releases.change(after)
-            tx.events.add(
-                "change_release",
-                IP=operator.address,
-                project=release.project,
-                release=release.version,
-                channel=after.channel if after.channel != release.channel else None,
-                actor=operator.name,
-            )
+            after = next_edition(tx, wished)
+            channel = after.channel if after.channel != release.channel else None
+            note_release(tx, operator, "change_release", after, channel=channel)
             return after
 
         release = self._database.change(changed)

@@ -22,7 +22,7 @@ from ota_http_server.operations.admit_image import admit
 from ota_http_server.operations.news import News
 from ota_http_server.operations.receive_image import ReceiveImage, part_in_release
 from ota_http_server.operations.release_wish import ReleaseWish, Upload, as_wished, reason
-from ota_http_server.operations.write_release import found_release, next_edition
+from ota_http_server.operations.write_release import found_release, next_edition, note_release
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.images import Image
 from ota_http_server.storage.transaction import Writing
@@ -102,7 +102,15 @@ class FillDraft:
                 tx.images.add(image, tx.second)
                 new = _image(upload, image, part, tx.second)
                 tx.releases.add_image(release.number, new, tx.second)
-                _note(tx, operator, "add_image", release, overruled, new)
+                note_release(
+                    tx,
+                    operator,
+                    "add_image",
+                    release,
+                    image=new.name,
+                    sha256=new.sha256,
+                    reason=overruled,
+                )
                 return next_edition(tx, replace(release, forced=overruled or release.forced))
 
             return self._done(self._database.change(added))
@@ -120,7 +128,7 @@ class FillDraft:
                 raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
             _check_is_no_folders(release, "remove them there")
             tx.releases.remove(release.number)
-            _note(tx, operator, "remove_draft", release)
+            note_release(tx, operator, "remove_draft", release)
 
         self._database.change(removed)
         self._news.refresh()
@@ -145,7 +153,7 @@ def _made(tx: Writing, operator: Operator, wish: ReleaseWish) -> Release:
             created_at=tx.second,
         )
     )
-    _note(tx, operator, "create_draft", release)
+    note_release(tx, operator, "create_draft", release)
     return release
 
 
@@ -184,23 +192,3 @@ def _check_is_no_folders(release: Release, what_to_do: str) -> None:
     """What lies in the folder decides over its drafts: another change would not last."""
     if release.origin is Origin.FOLDER:
         raise Conflict(f"{release.version} is the files in the project's folder: {what_to_do}")
-
-
-def _note(
-    tx: Writing,
-    operator: Operator,
-    word: str,
-    release: Release,
-    because: str | None = None,
-    image: ReleaseImage | None = None,
-) -> None:
-    tx.events.add(
-        word,
-        IP=operator.address,
-        project=release.project,
-        release=release.version,
-        image=None if image is None else image.name,
-        sha256=None if image is None else image.sha256,
-        reason=because,
-        actor=operator.name,
-    )

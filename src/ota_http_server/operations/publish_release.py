@@ -19,7 +19,7 @@ from ota_http_server.operations.fill_draft import FillDraft
 from ota_http_server.operations.news import News
 from ota_http_server.operations.receive_image import ReceiveImage
 from ota_http_server.operations.release_wish import reason
-from ota_http_server.operations.write_release import found_release, next_edition
+from ota_http_server.operations.write_release import found_release, next_edition, note_release
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -66,7 +66,7 @@ class PublishRelease:
                 published_at=tx.second,
                 forced=overruled or release.forced,
             )
-            _note(tx, operator, "publish_release", release, release.forced)
+            note_release(tx, operator, "publish_release", release, reason=release.forced)
             return next_edition(tx, release)
 
         return self._done(self._database.change(published))
@@ -98,7 +98,7 @@ class PublishRelease:
             )
             for image in release.images:
                 tx.downloads.end(project, image.name, image.sha256, tx.second * 1000)
-            _note(tx, operator, "withdraw_release", release, because)
+            note_release(tx, operator, "withdraw_release", release, reason=because)
             return next_edition(tx, release)
 
         return self._done(self._database.change(withdrawn))
@@ -130,7 +130,7 @@ class PublishRelease:
                 withdrawn_at=None,
                 withdrawn_by=None,
             )
-            _note(tx, operator, "publish_release", release, because)
+            note_release(tx, operator, "publish_release", release, reason=because)
             return next_edition(tx, release)
 
         return self._done(self._database.change(restored))
@@ -146,16 +146,3 @@ def _end_names(tx: Writing, release: Release) -> None:
         for image in older.images:
             if any(i.name == image.name and i.sha256 != image.sha256 for i in release.images):
                 tx.downloads.end(release.project, image.name, image.sha256, tx.second * 1000)
-
-
-def _note(
-    tx: Writing, operator: Operator, word: str, release: Release, because: str | None
-) -> None:
-    tx.events.add(
-        word,
-        IP=operator.address,
-        project=release.project,
-        release=release.version,
-        reason=because,
-        actor=operator.name,
-    )
