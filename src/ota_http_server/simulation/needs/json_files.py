@@ -1,5 +1,6 @@
 """What esp32FOTA, ESP32-OTA-Pull and MicroPython's esp32-ota need of their JSON, and behind it."""
 
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from hashlib import sha256
 
@@ -21,7 +22,7 @@ GIVES_UP = "it logs the status and gives up"
 STATUS = Need("the JSON is answered with 200", GIVES_UP, "check the URL and the credential")
 
 
-class JsonNeeds:
+class JsonNeeds(ABC):
     """JSON first, then the image that it names."""
 
     fields: Need
@@ -35,6 +36,10 @@ class JsonNeeds:
         self.needs: tuple[Need, ...] = (ANSWERS, STATUS, self.fields, *self.image.all())
 
     def examine(self, probe: Probe) -> None:
+        self.fetch(probe)
+
+    def fetch(self, probe: Probe) -> Answer:
+        """Reads the JSON, then the image that it names; the answer with the image."""
         answer = self._json(probe)
         probe.notes.demand(STATUS, answer.status == 200, str(answer.status))
         try:
@@ -45,17 +50,14 @@ class JsonNeeds:
         probe.notes.ok(self.fields, there.shown)
         probe.line.close()
         look = ImageLook(self.image, self.seconds, self.rules)
-        self.compare(probe, look.fetch(probe, there, self.request)[1])
+        return look.fetch(probe, there, self.request)[1]
 
+    @abstractmethod
     def read(self, probe: Probe, answer: Answer) -> Address:
         """Where the image is, as the client reads it, or `Failed`."""
-        raise NotImplementedError
 
     def request(self, address: Address) -> bytes:
         return httpclient.request(address, self.access)
-
-    def compare(self, probe: Probe, answer: Answer) -> None:
-        """The image with what was announced."""
 
     def _json(self, probe: Probe) -> Answer:
         def ask(there: Address) -> Answer:
@@ -178,7 +180,7 @@ class MicroPythonNeeds(JsonNeeds):
     def examine(self, probe: Probe) -> None:
         good = self._client.url.endswith(".json")
         probe.notes.demand(SUFFIX, good, "" if good else "it ends otherwise")
-        super().examine(probe)
+        self._compare(probe, self.fetch(probe))
 
     def read(self, probe: Probe, answer: Answer) -> Address:
         said = answer.headers.get("connection", "missing")
@@ -193,7 +195,7 @@ class MicroPythonNeeds(JsonNeeds):
     def request(self, address: Address) -> bytes:
         return self._client.request(address)
 
-    def compare(self, probe: Probe, answer: Answer) -> None:
+    def _compare(self, probe: Probe, answer: Answer) -> None:
         counted, length = sha256(answer.body).hexdigest(), len(answer.body)
         good = (self._digest, self._length) == (counted, length)
         found = f"{self._length} bytes, {self._digest}"
