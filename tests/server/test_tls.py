@@ -53,7 +53,9 @@ def test_a_session_of_one_worker_is_resumed_by_the_other(server, pair, version):
     context = running.context
     context.minimum_version = context.maximum_version = version
     session, answered, resumed = None, set(), []
-    for attempt in range(40):
+    for attempt in range(1_000):
+        if attempt >= 40 and len(answered) == 2:
+            break  # on a busy machine one worker may take the first forty
         with context.wrap_socket(
             socket.create_connection(("127.0.0.1", running.port), 30), session=session
         ) as sock:
