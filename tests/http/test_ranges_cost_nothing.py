@@ -2,6 +2,7 @@
 
 import time
 from contextlib import contextmanager
+from threading import get_ident
 from urllib.parse import urlsplit
 
 import pytest
@@ -88,15 +89,14 @@ WAYS = [
 
 @contextmanager
 def statements():
-    """All that any database of this process is asked meanwhile because of a request.
+    """All that this thread, which serves the requests, asks any database meanwhile.
 
-    News of revocations and changes are asked for by time, about once a second,
-    however many ranges there are; a busy machine gets there within a test.
+    The chores of an application that another test left behind go on in threads of their own.
     """
-    asked = []
+    asked, here = [], get_ident()
 
     def note(_connection, _cursor, statement, *_rest):
-        if statement != "BEGIN" and "FROM counters" not in statement:
+        if get_ident() == here:
             asked.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
