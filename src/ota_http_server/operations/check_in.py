@@ -7,8 +7,9 @@ under the lock, on the rows.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeGuard
 
 from ota_http_server.domain.attempt import Attempt, State
@@ -17,7 +18,7 @@ from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Invalid, NotFound
 from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.image_facts import Kind
-from ota_http_server.domain.observation import proven, seen, told
+from ota_http_server.domain.observation import KnownImage, proven, seen, told
 from ota_http_server.domain.offer import Decision, Hold, Offer, Reason, is_void
 from ota_http_server.domain.project import Project, Registering
 from ota_http_server.domain.release import FLASHED_WHOLE, Release
@@ -141,7 +142,8 @@ class CheckIn:
             sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
         after = self._told(known.device, sighting, at)
-        if after == known.device and self._proof(known.latest, sighting, at) is None:
+        named = self._registry.named_by
+        if after == known.device and _proof(known.latest, sighting, named, at) is None:
             decision = decide(
                 after,
                 manner.project(shelf.project, shelf.releases),
@@ -167,15 +169,6 @@ class CheckIn:
             return device
         image = self._registry.named_by(sighting.digests, device.project)
         return told(device, sighting, image, at)
-
-    def _proof(self, latest: Attempt | None, sighting: Sighting, at: int) -> State | None:
-        if latest is None or not (sighting.version or sighting.digests):
-            return None
-        new, before = (
-            self._registry.named_by(frozenset(filter(None, (sha256,))), latest.project)
-            for sha256 in (latest.sha256, latest.from_sha256)
-        )
-        return None if new is None else seen(latest, sighting, new, before, at)
 
     def _written(self, visit: Visit, sighting: Sighting, shelf: Shelf, manner: _Manner) -> Answer:
         def written(tx: Writing) -> tuple[Device, Decision, Attempt | None]:
@@ -256,20 +249,38 @@ def _published(tx: Writing, shelf: Shelf, project: str) -> Sequence[Release]:
 
 def _observed(tx: Writing, known: Known, sighting: Sighting) -> tuple[Device, Attempt | None]:
     """The device and its latest attempt after what it said; the attempt is written here."""
-    image = known_image(tx, sighting.digests, known.device.project)
-    device, latest = told(known.device, sighting, image, tx.second), known.latest
-    if latest is None or not (sighting.version or sighting.digests):
+    named, latest = partial(known_image, tx), known.latest
+    image = named(sighting.digests, known.device.project)
+    device = told(known.device, sighting, image, tx.second)
+    proof = _proof(latest, sighting, named, tx.second)
+    if latest is None or proof is None:
         return device, latest
-    new, old = (
-        known_image(tx, frozenset(filter(None, (sha256,))), latest.project)
+    state, image = proof
+    if state is State.VERIFIED:
+        device = proven(device, image)
+    return device, move(tx, latest, state)
+
+
+def _proof(
+    latest: Attempt | None,
+    sighting: Sighting,
+    named: Callable[[frozenset[str], str], KnownImage | None],
+    at: int,
+) -> tuple[State, KnownImage] | None:
+    """What the latest attempt becomes by what was said, and its image; None: nothing follows.
+
+    `named` finds an image by its digests, in memory or on the rows: both must prove the same.
+    """
+    if latest is None or not (sighting.version or sighting.digests):
+        return None
+    new, before = (
+        named(frozenset(filter(None, (sha256,))), latest.project)
         for sha256 in (latest.sha256, latest.from_sha256)
     )
-    state = seen(latest, sighting, new, old, tx.second) if new is not None else None
-    if state is None:
-        return device, latest
-    if state is State.VERIFIED and new is not None:
-        device = proven(device, new)
-    return device, move(tx, latest, state)
+    if new is None:
+        return None
+    state = seen(latest, sighting, new, before, at)
+    return None if state is None else (state, new)
 
 
 def _attempt(device: Device, offer: Offer, at: int) -> Attempt:
