@@ -1,14 +1,13 @@
 """Devices over the admin API: found, read, explained."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.domain.attempt import State
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.esp_sample import esp_application
+from tests.api.there import open_attempt
 from tests.instance import DEVICE, Instance
 
 MAC = "aa:bb:cc:dd:ee:ff"
@@ -135,29 +134,7 @@ def tried(ota, device, states):
     ota.ota.release_folder.follow("lamp")
 
     def opened(tx):
-        release = tx.releases.get("lamp", "2.0.0")
-        image = release.images[0]
-        opened = []
-        for state in states:
-            attempt = Attempt(
-                id=0,
-                device=device,
-                project="lamp",
-                release=release.number,
-                version=release.version,
-                image_name=image.name,
-                sha256=image.sha256,
-                size=image.size,
-                state=State.OFFERED,
-                from_version="1.0.0",
-                from_sha256=None,
-                offered_at=tx.second,
-                changed_at=tx.second,
-            )
-            attempt = tx.attempts.open(attempt)
-            tx.attempts.change(replace(attempt, state=state, detail=str(state)))
-            opened.append(attempt.id)
-        return opened
+        return [open_attempt(tx, device, "2.0.0", state, from_version="1.0.0") for state in states]
 
     return ota.ota.stores.database.change(opened)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.device_key import DeviceKey, KeyState
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.storage.transaction import Writing
 from tests.api.calling import Api
 from tests.instance import Instance
 
@@ -45,13 +46,23 @@ def things(ota: Instance) -> dict[str, str]:
 def attempt(ota: Instance, device: str, state: State = State.OFFERED) -> int:
     """A new try of the device at the release; its number."""
 
-    def opened(tx):
-        release = tx.releases.get("lamp", "1.0.0")
-        image = release.images[0]
+    def opened(tx: Writing) -> int:
         latest = tx.attempts.latest_of(device)
         if latest is not None and latest.is_open:
             return latest.id
-        new = Attempt(
+        number = open_attempt(tx, device, "1.0.0", state, from_version="0.9.0")
+        tx.attempts.add_lines(number, ["one", "two"], tx.second)
+        return number
+
+    return ota.ota.stores.database.change(opened)
+
+
+def open_attempt(tx: Writing, device: str, version: str, state: State, *, from_version: str) -> int:
+    """A try of the device at lamp's release of this version, brought to this state; its number."""
+    release = tx.releases.get("lamp", version)
+    image = release.images[0]
+    new = tx.attempts.open(
+        Attempt(
             id=0,
             device=device,
             project="lamp",
@@ -61,17 +72,14 @@ def attempt(ota: Instance, device: str, state: State = State.OFFERED) -> int:
             sha256=image.sha256,
             size=image.size,
             state=State.OFFERED,
-            from_version="0.9.0",
+            from_version=from_version,
             from_sha256=None,
             offered_at=tx.second,
             changed_at=tx.second,
         )
-        new = tx.attempts.open(new)
-        tx.attempts.change(replace(new, state=state, detail=str(state)))
-        tx.attempts.add_lines(new.id, ["one", "two"], tx.second)
-        return new.id
-
-    return ota.ota.stores.database.change(opened)
+    )
+    tx.attempts.change(replace(new, state=state, detail=str(state)))
+    return new.id
 
 
 def _pending_key(tx):

@@ -4,10 +4,7 @@
 """
 
 import os
-import random
-import signal
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +16,7 @@ from ota_http_server.operations.receive_image import ReceiveImage
 from ota_http_server.operations.release_wish import Upload
 from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
+from tests.killing import child, kill_in_pairs
 
 ALIVE_SECONDS_MAX = 0.25
 PIPELINE = Operator("pipeline", None)
@@ -50,31 +48,11 @@ def blocks(image: bytes) -> Iterator[bytes]:
         yield image[at : at + BLOCK_BYTES]
 
 
-def child(url: str, folder: Path, seed: int) -> int:
-    """A process that has begun to publish."""
-    read, write = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            publish_forever(url, folder, write, seed)
-        finally:
-            os._exit(1)
-    os.close(write)
-    os.read(read, 1)
-    os.close(read)
-    return pid
-
-
 def main(url: str, folder: str, rounds: str, seed: str) -> None:
-    moments = random.Random(int(seed))
-    for number in range(int(rounds)):
-        children = [child(url, Path(folder), 2 * number + which) for which in range(2)]
-        for pid in children:
-            time.sleep(moments.uniform(0, ALIVE_SECONDS_MAX))
-            os.kill(pid, signal.SIGKILL)
-            _, status = os.waitpid(pid, 0)
-            if not os.WIFSIGNALED(status):
-                sys.exit("a process ended before it was killed")
+    def begin(number: int) -> int:
+        return child(lambda started: publish_forever(url, Path(folder), started, number))
+
+    kill_in_pairs(begin, int(rounds), int(seed), ALIVE_SECONDS_MAX)
 
 
 if __name__ == "__main__":

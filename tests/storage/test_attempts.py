@@ -19,6 +19,7 @@ from ota_http_server.domain.release import Release
 from ota_http_server.storage.attempts import Line
 from ota_http_server.storage.counters import of_device
 from ota_http_server.storage.database import Database
+from tests.storage.released import an_attempt
 
 FAILED, VERIFIED, CANCELED = State.FAILED, State.VERIFIED, State.CANCELED
 
@@ -37,21 +38,13 @@ def a_release(database) -> int:
 def opening(database, release):
     def opened(device="one", **facts) -> Attempt:
         known = {
-            "id": 0,
-            "device": device,
-            "project": "lamp",
-            "release": release,
             "version": "1.1.0",
             "image_name": "lamp.bin",
-            "sha256": "a" * 64,
             "size": 10,
-            "state": State.OFFERED,
             "from_version": "1.0.0",
-            "from_sha256": None,
-            "offered_at": 100,
-            "changed_at": 100,
         }
-        return database.change(lambda tx: tx.attempts.open(Attempt(**(known | facts))))
+        new = an_attempt(release, device, **(known | facts))
+        return database.change(lambda tx: tx.attempts.open(new))
 
     return opened
 
