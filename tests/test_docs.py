@@ -330,15 +330,16 @@ def refusal_kinds() -> list[type[errors.Refusal]]:
 
 
 def audited() -> tuple[set[str], set[str]]:
-    """The words and facts of every `events.add(…)` in the source."""
+    """The words and facts of every `events.add(…)` in the source, and every `note_release(…)`."""
     words: set[str] = set()
     facts: set[str] = set()
     for file in (SOURCE / "operations").glob("*.py"):
         tree = ast.parse(file.read_text())
         for call in ast.walk(tree):
-            if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("events.add"):
+            name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
+            if name.endswith("events.add") or name == "note_release":
                 facts |= {keyword.arg for keyword in call.keywords if keyword.arg}
-                words |= words_of(call.args[0], tree)
+                words |= words_of(call.args[2 if name == "note_release" else 0], tree)
     return words, facts
 
 
