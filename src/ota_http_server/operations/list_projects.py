@@ -12,3 +12,13 @@ def known_projects(rows: Reading, folders: Callable[[], list[str]]) -> set[str]:
         return rows.projects.known() | set(folders())
     except Unavailable:
         return rows.projects.known()
+
+
+def is_known(rows: Reading, folders: Callable[[], list[str]], name: str) -> bool:
+    """The same of one project, without gathering all of them."""
+    if rows.projects.is_known(name):
+        return True
+    try:
+        return name in folders()
+    except Unavailable:
+        return False

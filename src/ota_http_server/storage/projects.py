@@ -9,6 +9,8 @@ from ota_http_server.storage.counters import CATALOG, Counters
 from ota_http_server.storage.schema import devices, projects, releases
 from ota_http_server.storage.upserts import insert_into
 
+_SPEAK_OF_PROJECTS = (projects.c.name, releases.c.project, devices.c.project)
+
 
 class Projects:
     def __init__(self, connection: Connection) -> None:
@@ -26,12 +28,15 @@ class Projects:
 
     def known(self) -> set[str]:
         """Every project that any row speaks of."""
-        queries = (
-            select(projects.c.name),
-            select(releases.c.project).distinct(),
-            select(devices.c.project).distinct(),
-        )
+        queries = (select(column).distinct() for column in _SPEAK_OF_PROJECTS)
         return {name for query in queries for name in self._connection.scalars(query)}
+
+    def is_known(self, name: str) -> bool:
+        """Whether any row speaks of this one: three looks into an index, however many there are."""
+        return any(
+            self._connection.scalar(select(column).where(column == name).limit(1)) is not None
+            for column in _SPEAK_OF_PROJECTS
+        )
 
     def put(self, project: Project) -> None:
         values = {

@@ -33,8 +33,7 @@ NO_KEY = "show an API key, as Authorization: Bearer otak_… or as X-API-Key; th
 def api_blueprint(door: Door) -> Blueprint:
     """`/api/v1`: the endpoints, and the two forms in which they are described."""
     blueprint = Blueprint("api_v1", __name__, url_prefix=BASE, template_folder="templates")
-    described = document()
-    page = ReadablePage(described)
+    page = ReadablePage()
     for endpoint in (endpoint for noun in NOUNS for endpoint in noun.endpoints):
         blueprint.add_url_rule(
             endpoint.path.replace("{", "<").replace("}", ">"),
@@ -46,7 +45,7 @@ def api_blueprint(door: Door) -> Blueprint:
 
     @blueprint.get("/openapi.json", provide_automatic_options=False)
     def openapi() -> Response:
-        return jsonify(described)
+        return jsonify(document())
 
     @blueprint.get("/", strict_slashes=False, provide_automatic_options=False)
     def readable() -> Response:

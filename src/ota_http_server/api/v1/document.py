@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document, made from the endpoints and their schemas by apispec."""
 
 import inspect
+from functools import cache
 from typing import Any
 
 from apispec import APISpec
@@ -51,8 +52,9 @@ class ProblemTold(Told):
     detail = Text("For people.")
 
 
+@cache
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """The whole document; made when somebody first reads it."""
     spec = APISpec(
         title=TITLE,
         version=__version__,

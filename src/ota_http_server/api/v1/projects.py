@@ -10,7 +10,7 @@ from ota_http_server.domain.operator import Role
 from ota_http_server.domain.project import FolderMode, Registering, UnknownVersion
 from ota_http_server.domain.settling import NOTES_CHARACTERS_MAX
 from ota_http_server.domain.sighting import REVISION_MAX, TEXT_CHARACTERS_MAX
-from ota_http_server.operations.list_projects import known_projects
+from ota_http_server.operations.list_projects import is_known, known_projects
 from ota_http_server.storage.transaction import Reading
 
 PROJECTS = Noun("projects", "What firmware is for, and how it is treated.")
@@ -64,7 +64,8 @@ def list_projects(call: Call) -> Answer:
     Those that have settings, releases, devices or a folder, by name.
     """
     with call.door.database.reading() as rows:
-        behind = [name for name in sorted(_known(call, rows)) if name > call.query["after"]]
+        seen = filter(call.operator.may_see, known_projects(rows, call.door.folders))
+        behind = [name for name in sorted(seen) if name > call.query["after"]]
         some = [rows.projects.get(name) for name in behind[: limit_of(call) + 1]]
     return page(call, some, lambda project: project.name)
 
@@ -112,11 +113,6 @@ def forget_project(call: Call) -> Answer:
 
 def check_known(call: Call, rows: Reading) -> None:
     """Raises `NotFound` where the path names a project that is not there."""
-    if call.path["project"] not in _known(call, rows):
+    name = call.path["project"]
+    if not call.operator.may_see(name) or not is_known(rows, call.door.folders, name):
         raise NotFound("there is no such project")
-
-
-def _known(call: Call, rows: Reading) -> set[str]:
-    """The projects that the caller may see."""
-    names = known_projects(rows, call.door.folders)
-    return {name for name in names if call.operator.may_see(name)}
