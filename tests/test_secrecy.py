@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 
-from ota_http_server.app import open_stores
 from ota_http_server.operations.mint_token import Minted
 from ota_http_server.operations.prepare import Secrets
+from ota_http_server.ota import open_stores
 from ota_http_server.settings import Settings
 
 

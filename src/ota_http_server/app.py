@@ -43,11 +43,8 @@ from ota_http_server.operations.verify_token import REFRESH_SECONDS
 from ota_http_server.ota import (
     Host,
     Ota,
-    Stores,
     firmware_prefix,
     open_ota,
-    open_stores,
-    opened_ota,
 )
 from ota_http_server.protocols.arduino import Arduino
 from ota_http_server.protocols.enrollment import Enrollment
@@ -64,7 +61,7 @@ from ota_http_server.storage.blobs import FREE_BYTES_MIN
 from ota_http_server.web.flash import flash_blueprint
 from ota_http_server.web.site import site_blueprint
 
-__all__ = ["Host", "Ota", "Stores", "create_app", "open_ota", "open_stores", "opened_ota"]
+__all__ = ["Host", "create_app"]
 
 LOG = logger("app")
 

@@ -98,7 +98,6 @@ class Ota:
     """A parts list."""
 
     stores: Stores
-    tokens: Tokens
     verifier: TokenVerifier
     credentials: CredentialVerifier
     opaque: Opaque
@@ -176,14 +175,14 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         wall=host.wall,
     )
     begun = BegunDownloads(database, wall=host.wall)
-    opaque = Opaque(secrets.devices)
+    opaque, codes = Opaque(secrets.devices), ClaimCodes(secrets.devices)
+    challenges = Challenges(secrets.devices)
     news = News(database, monotonic=host.monotonic)
     release_folder = ReleaseFolder(database, collection)
     catalog = Catalog(database, news, release_folder)
     registry = Registry(database, news, host.wall)
     return Ota(
         stores=stores,
-        tokens=tokens,
         verifier=verifier,
         credentials=CredentialVerifier(verifier, opaque, database),
         opaque=opaque,
@@ -225,10 +224,10 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         projects=SettleProject(database, news),
         key_verifier=KeyVerifier(database, news),
         enroll=Enroll(database, opaque, news, registry, verifier, devices_max=settings.devices_max),
-        claims=Claims(database, ClaimCodes(secrets.devices)),
+        claims=Claims(database, codes),
         redeem_claim=RedeemClaim(
             database,
-            ClaimCodes(secrets.devices),
+            codes,
             opaque,
             news,
             registry,
@@ -236,12 +235,10 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
             devices_max=settings.devices_max,
         ),
         admit_key=AdmitKey(database, news, registry, verifier, devices_max=settings.devices_max),
-        ask_with_key=AskWithKey(
-            database, Challenges(secrets.devices), news, devices_max=settings.devices_max
-        ),
+        ask_with_key=AskWithKey(database, challenges, news, devices_max=settings.devices_max),
         mint_with_key=MintWithKey(
             database,
-            Challenges(secrets.devices),
+            challenges,
             tokens,
             opaque,
             verifier,

@@ -6,10 +6,10 @@ import shutil
 import pytest
 from filelock import FileLock
 
-from ota_http_server.app import open_stores
 from ota_http_server.cli.certificate import ShownCertificate
 from ota_http_server.operations.prepare import LOCK_FILE
 from ota_http_server.operations.run_server import note_start
+from ota_http_server.ota import open_stores
 from ota_http_server.settings import Settings
 
 

@@ -6,11 +6,11 @@ import threading
 
 import pytest
 
-from ota_http_server.app import opened_ota
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.operator import Role
 from ota_http_server.operations.give_key import KeyWish
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 from tests.cli.calling import real
 from tests.cli.test_publish import lamp

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from ota_http_server.app import open_stores
-from ota_http_server.cli.options import data_options
+from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.operations.verify_audit import Verdict, verify_audit
+from ota_http_server.ota import open_stores
 from ota_http_server.settings import Settings
 
 
@@ -24,7 +24,7 @@ def audit() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A copy of audit.head that was kept elsewhere: shows a tail that was cut since.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 def verify(settings: Settings, against: Path | None, as_json: bool) -> None:
     """Find events that were changed, removed, put elsewhere or cut off.
 

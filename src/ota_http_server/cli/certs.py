@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from ota_http_server.cli.options import json_option
 from ota_http_server.domain.errors import Conflict, Invalid, Misconfigured
 from ota_http_server.security.authority import names_of
 from ota_http_server.security.certificates import make_set
@@ -48,7 +49,7 @@ class Stop(click.ClickException):
     help="How long the server certificate is valid; it ends with the CA at the latest.",
 )
 @click.option("--force", is_flag=True, help="Replace the server certificate and its key.")
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 def certs(names: tuple[str, ...], folder: Path, days: int, force: bool, as_json: bool) -> None:
     """Make a CA and a server certificate for NAMES.
 

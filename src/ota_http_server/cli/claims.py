@@ -6,10 +6,9 @@ import sys
 import click
 
 from ota_http_server.api.v1.claim_words import ClaimTold, GivenClaimTold
-from ota_http_server.app import opened_ota
 from ota_http_server.cli.nvs_file import STDOUT, address_of, nvs_options, nvs_target, write_nvs
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.claim import (
     DEVICES_MAX,
     EXPIRES_SECONDS_MAX,
@@ -21,6 +20,7 @@ from ota_http_server.domain.claim import (
 from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.identity import enrolled_id, project_name
 from ota_http_server.operations.claim import ClaimWish
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 
 PAGE = 1_000

@@ -8,14 +8,14 @@ from typing import Any, TextIO
 import click
 
 from ota_http_server.api.v1.claim_words import CredentialTold, GivenCredentialTold
-from ota_http_server.app import opened_ota
 from ota_http_server.cli.nvs_file import address_of, nvs_options, nvs_target, write_nvs
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import device_key
 from ota_http_server.operations.find_device import NO_SUCH_DEVICE
 from ota_http_server.operations.issue_credential import NAME_CHARACTERS, IssuedCredential
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 
 

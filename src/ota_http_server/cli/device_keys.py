@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 
 from ota_http_server.api.v1.claim_words import DeviceKeyTold
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.device_key import ANY_DEVICE, DeviceKey, KeyState
 from ota_http_server.domain.errors import Invalid
+from ota_http_server.ota import opened_ota
 from ota_http_server.security.device_signatures import fingerprint, public_key
 from ota_http_server.settings import Settings
 

@@ -7,11 +7,10 @@ from typing import Any
 import click
 
 from ota_http_server.api.v1.device_words import AttemptTold, DeviceTold
-from ota_http_server.app import opened_ota
 from ota_http_server.cli.device_credentials import CREDENTIAL_COMMANDS
 from ota_http_server.cli.device_keys import KEY_COMMANDS
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.attempt import Attempt
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.edition import ANY_EDITION, Expected
@@ -19,6 +18,7 @@ from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import device_key
 from ota_http_server.domain.sighting import chip_name
 from ota_http_server.operations.find_device import NO_SUCH_DEVICE
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 from ota_http_server.storage.devices import Wanted
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import click
 
-from ota_http_server.app import Ota, Stores, opened_ota
-from ota_http_server.cli.options import data_options
+from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.serve import is_public
 from ota_http_server.domain.errors import Misconfigured, Refusal
 from ota_http_server.levels import strangers
@@ -16,13 +15,14 @@ from ota_http_server.operations.check_safety import unsafe
 from ota_http_server.operations.collect import Collection
 from ota_http_server.operations.prepare import Places
 from ota_http_server.operations.verify_audit import verify_audit
+from ota_http_server.ota import Ota, Stores, opened_ota
 from ota_http_server.security.certificates import own_files
 from ota_http_server.security.inspection import inspect_pair, warnings
 from ota_http_server.settings import Settings
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 @data_options
 def doctor(settings: Settings, as_json: bool) -> None:
     """Look for weak secrets, bad certificates, damaged images and a broken audit chain.

@@ -5,11 +5,11 @@ import json
 import click
 
 from ota_http_server.api.v1.keys import ROLES, GivenTold, KeyTold
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.api_key import LIFE_DAYS_MAX, ApiKey
 from ota_http_server.operations.give_key import DAY_SECONDS, KEYS_MAX, KeyWish
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 
 

@@ -17,6 +17,8 @@ from ota_http_server.settings import Settings, env_name, knobs, option_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+
 SHOWN_SECRETS = "the process list shows it to everybody on this host: use the environment or a file"
 
 

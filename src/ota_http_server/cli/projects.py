@@ -5,12 +5,12 @@ import json
 import click
 
 from ota_http_server.api.v1.projects import ProjectTold
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.options import data_options, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.project import FolderMode, Project, Registering, UnknownVersion
 from ota_http_server.operations.list_projects import known_projects
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 
 

@@ -11,12 +11,11 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from ota_http_server.app import opened_ota
 from ota_http_server.cli import one_line
 from ota_http_server.cli.looking import Looked, look, refused_anywhere
-from ota_http_server.cli.options import SHOWN_SECRETS, data_options
-from ota_http_server.cli.publishing import Here, Progress, Publisher, There
-from ota_http_server.cli.remote import KEY_CHARACTERS_MAX, Remote
+from ota_http_server.cli.options import SHOWN_SECRETS, data_options, json_option
+from ota_http_server.cli.publishing import Here, Publisher, There
+from ota_http_server.cli.remote import KEY_CHARACTERS_MAX, Progress, Remote
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import (
     DiskFull,
@@ -28,6 +27,7 @@ from ota_http_server.domain.errors import (
 )
 from ota_http_server.domain.release import NOTES_CHARACTERS_MAX
 from ota_http_server.operations.release_wish import PARTS, ReleaseWish, Upload, reason
+from ota_http_server.ota import opened_ota
 from ota_http_server.security.secrets import read_secret_file
 from ota_http_server.settings import Settings
 
@@ -70,7 +70,7 @@ NOT_NOW = (Invalid, Unavailable, DiskFull, TooMany)
     help="API key for it; - reads it. [env: OTA_API_KEY; OTA_API_KEY_FILE names a file]",
 )
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="Trust this CA alone.")
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 @data_options
 def publish(settings: Settings, files: tuple[Path, ...], **options: Any) -> None:
     """Publish FILES as one release of a project.

@@ -1,18 +1,18 @@
 """The two places where `publish` publishes: this host's data folder, and another server's API."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ota_http_server.app import Ota
-from ota_http_server.cli.remote import BLOCK_BYTES, Cut, Remote, Unreachable
+from ota_http_server.cli.remote import Cut, Progress, Remote, Unreachable, blocks
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.operator import Operator
 from ota_http_server.domain.release import Release, State
 from ota_http_server.operations.release_wish import ReleaseWish, Upload
+from ota_http_server.operations.write_release import found_release
+from ota_http_server.ota import Ota
 
-Progress = Callable[[int], object]
 TRIES = 2  # of one upload: a link that is cut is tried once more
 
 
@@ -53,8 +53,11 @@ class Here:
     def add_image(
         self, wish: ReleaseWish, path: Path, upload: Upload, progress: Progress, force: str | None
     ) -> None:
-        upload = replace(upload, blocks=_blocks(path, progress))
-        self._ota.publish.add_image(self._operator, wish.project, wish.version, upload, force=force)
+        with path.open("rb") as content:
+            upload = replace(upload, blocks=blocks(content, progress))
+            self._ota.publish.add_image(
+                self._operator, wish.project, wish.version, upload, force=force
+            )
 
     def publish(self, wish: ReleaseWish, force: str | None) -> dict[str, Any]:
         return shown(
@@ -62,7 +65,8 @@ class Here:
         )
 
     def show(self, wish: ReleaseWish) -> dict[str, Any]:
-        return shown(self._ota.publish.draft(self._operator, wish))
+        with self._ota.stores.database.reading() as rows:
+            return shown(found_release(rows, wish.project, wish.version))
 
     def remove_draft(self, wish: ReleaseWish) -> None:
         self._ota.publish.remove_draft(self._operator, wish.project, wish.version)
@@ -188,10 +192,3 @@ def _picked(
 
 def _path(wish: ReleaseWish) -> str:
     return f"/api/v1/projects/{wish.project}/releases/{wish.version}"
-
-
-def _blocks(path: Path, progress: Progress) -> Iterator[bytes]:
-    with path.open("rb") as content:
-        while block := content.read(BLOCK_BYTES):
-            yield block
-            progress(len(block))

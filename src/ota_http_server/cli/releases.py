@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from ota_http_server.app import Ota, opened_ota
-from ota_http_server.cli.options import data_options
+from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.publishing import shown
-from ota_http_server.cli.token import SHELL, json_option
+from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.release import Release, State
 from ota_http_server.operations.release_wish import ReleaseWish
 from ota_http_server.operations.write_release import found_release
+from ota_http_server.ota import Ota, opened_ota
 from ota_http_server.settings import Settings
 
 project_option = click.option("--project", required=True, help="Project that it is of.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 from ota_http_server.domain.errors import (
@@ -40,6 +40,13 @@ ON_THIS_HOST = ("localhost", "127.0.0.1", "::1")
 
 Progress = Callable[[int], object]
 """Told how many bytes more went out."""
+
+
+def blocks(content: BinaryIO, progress: Progress) -> Iterator[bytes]:
+    """The file piece by piece; each is told once the next one is wanted."""
+    while block := content.read(BLOCK_BYTES):
+        yield block
+        progress(len(block))
 
 
 class Unreachable(Misconfigured):
@@ -85,17 +92,11 @@ class Remote:
         said = {name: value for name, value in query.items() if value is not None}
         target = quote(path) + (f"?{urlencode(said)}" if said else "")
         with file.open("rb") as content:
-
-            def blocks() -> Iterator[bytes]:
-                while block := content.read(BLOCK_BYTES):
-                    yield block
-                    progress(len(block))
-
             headers = {
                 "Content-Length": str(file.stat().st_size),
                 "Content-Type": "application/octet-stream",
             }
-            return self._asked("PUT", target, blocks(), headers)
+            return self._asked("PUT", target, blocks(content, progress), headers)
 
     def _asked(
         self, method: str, target: str, body: Any, headers: dict[str, str]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ota_http_server.cli.options import common_options
+from ota_http_server.cli.options import common_options, json_option
 from ota_http_server.domain.errors import Invalid, Misconfigured
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.identity import project_name
@@ -26,7 +26,7 @@ NO_BOARD = 9999  # a least chip revision that no chip has: no bootloader starts 
     type=click.IntRange(1, 15_000),
     help="Size of its payload, in KiB.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 @common_options
 def sample(settings: Settings, project: str, wanted: str, kib: int, as_json: bool) -> None:
     """Make a valid ESP-IDF image in the firmware folder; one that is there is left alone.

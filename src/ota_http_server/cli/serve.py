@@ -24,9 +24,9 @@ from ota_http_server.settings import Settings
 if TYPE_CHECKING:
     from flask import Flask
 
-    from ota_http_server.app import Ota, Stores
     from ota_http_server.cli.certificate import ShownCertificate
     from ota_http_server.operations.background import Background
+    from ota_http_server.ota import Ota, Stores
     from ota_http_server.server.options import Hooks, Process, ServerOptions, WsgiApp
 
 LOG = logs.logger("start")

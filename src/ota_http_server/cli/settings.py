@@ -8,7 +8,7 @@ import click
 
 from ota_http_server.api.v1.reference import reference as api_page
 from ota_http_server.cli.commands_page import commands_page
-from ota_http_server.cli.options import common_options
+from ota_http_server.cli.options import common_options, json_option
 from ota_http_server.knob import Knob
 from ota_http_server.settings import Settings, env_name, knobs, option_names
 
@@ -18,7 +18,7 @@ from ota_http_server.settings import Settings, env_name, knobs, option_names
 @click.option("--commands", is_flag=True, help="Print the reference page of all commands.")
 @click.option("--api", is_flag=True, help="Print the reference page of the admin API.")
 @click.option("--example", is_flag=True, help="Print a config.toml with every knob commented out.")
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 @common_options
 def show(
     settings: Settings, markdown: bool, commands: bool, api: bool, example: bool, as_json: bool

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
+from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.scenario import (
     CLIENTS,
     COMES,
@@ -25,6 +24,7 @@ from ota_http_server.cli.scenario import (
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import Invalid, Misconfigured
 from ota_http_server.operations.stage_fleet import StageFleet
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 from ota_http_server.simulation.address import Address, request_bytes
 from ota_http_server.simulation.failed import Failed
@@ -74,7 +74,7 @@ COMPLAINTS_SHOWN = 5
 @click.option("--seconds", default=120.0, show_default=True, help="How long at most.")
 @click.option("--url", help="The running server.  [default: this host, by the settings]")
 @click.option("--clear", is_flag=True, help="Only remove the devices and images of earlier runs.")
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 @data_options
 def simulate(
     settings: Settings,

@@ -8,15 +8,14 @@ from typing import Any
 
 import click
 
-from ota_http_server.app import opened_ota
-from ota_http_server.cli.options import data_options
+from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.domain.errors import Unauthenticated
 from ota_http_server.domain.operator import Operator
 from ota_http_server.operations.mint_token import TokenWish
+from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
 
 SHELL = Operator("shell", None)
-json_option = click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
 
 
 @click.group()

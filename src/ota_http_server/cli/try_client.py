@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from ota_http_server.cli.options import json_option
 from ota_http_server.domain.errors import Invalid, Misconfigured
 from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.line import Access, tls_context
@@ -26,7 +27,7 @@ _HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}):[ \t]*([\x20-\x7e]{0,8
 @click.option("--header", "headers", metavar="'NAME: VALUE'", multiple=True, help="Send this too.")
 @click.option("--ca", type=click.Path(path_type=Path), metavar="FILE", help="Trust this CA alone.")
 @click.option("--insecure", is_flag=True, help="Trust any certificate.")
-@click.option("--json", "as_json", is_flag=True, help="Say it for programs.")
+@json_option
 def try_client(
     client: str,
     url: str,

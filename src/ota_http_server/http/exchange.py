@@ -92,10 +92,15 @@ class Request:
         return body
 
     def trust_connection(self) -> None:
-        """The caller proved who it is: our own server counts it among the strangers no more."""
-        connection = self.environ.get(CONNECTION)
-        if connection is not None:
-            connection.credentialed = True
+        """The caller proved who it is."""
+        trust_connection(self.environ)
+
+
+def trust_connection(environ: Mapping[str, Any]) -> None:
+    """Our own server counts this connection among those of strangers no more."""
+    connection = environ.get(CONNECTION)
+    if connection is not None:
+        connection.credentialed = True
 
 
 @dataclass(frozen=True, slots=True)

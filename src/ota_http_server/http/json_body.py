@@ -4,6 +4,7 @@ import json
 from typing import Any, NoReturn, Protocol
 
 from ota_http_server.domain.errors import Invalid, NotJson, TooLarge
+from ota_http_server.http.exchange import Request
 
 
 class Readable(Protocol):
@@ -13,6 +14,7 @@ class Readable(Protocol):
 
 
 BODY_BYTES_MAX = 64 * 1024  # the largest thing an admin says has a few hundred bytes
+DEVICE_BYTES_MAX = 4_096  # the longest that one says, a key in PEM and a signature, has 500
 DEPTH_MAX = 20
 DIGITS_MAX = 20  # a 64-bit number; Python itself would take thousands, slowly
 
@@ -22,6 +24,14 @@ def read_bounded(stream: Readable) -> bytes:
     body = b""
     while len(body) <= BODY_BYTES_MAX and (block := stream.read(BODY_BYTES_MAX + 1 - len(body))):
         body += block
+    return body
+
+
+def device_body(request: Request) -> bytes:
+    """The body of a board, which has little to say; `TooLarge` beyond `DEVICE_BYTES_MAX`."""
+    body = request.read_body(DEVICE_BYTES_MAX)
+    if len(body) > DEVICE_BYTES_MAX:
+        raise TooLarge(f"at most {DEVICE_BYTES_MAX:,} bytes of JSON")
     return body
 
 

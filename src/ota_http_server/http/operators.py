@@ -11,7 +11,7 @@ from typing import Any
 from ota_http_server.domain.api_key import KEY_PREFIX
 from ota_http_server.domain.errors import Forbidden, Unauthenticated
 from ota_http_server.domain.operator import Operator
-from ota_http_server.http.exchange import CONNECTION
+from ota_http_server.http.exchange import trust_connection
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.verify_key import KeyVerifier
@@ -75,8 +75,5 @@ def _key_of(environ: Mapping[str, Any]) -> str | None:
 
 
 def _trusted(environ: Mapping[str, Any], operator: Operator) -> Operator:
-    """Our own server counts this connection among those of strangers no more."""
-    connection = environ.get(CONNECTION)
-    if connection is not None:
-        connection.credentialed = True
+    trust_connection(environ)
     return operator

@@ -14,6 +14,7 @@ from ota_http_server.domain.offer import Decision, Hold, Reason
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.release import Release, State
+from ota_http_server.operations.find_device import NO_SUCH_DEVICE
 from ota_http_server.operations.registry import Known, read
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Reading
@@ -51,7 +52,7 @@ class Explain:
         with self._database.reading() as rows:
             known = read(rows, device_key(device_id))
             if known is None or not operator.may_see(known.device.project):
-                raise NotFound("there is no such device in the registry")
+                raise NotFound(NO_SUCH_DEVICE)
             operator.must(Role.VIEWER, known.device.project)
             return _explained(rows, known)
 

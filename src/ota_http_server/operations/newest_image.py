@@ -13,11 +13,10 @@ from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFound, Refusal
 from ota_http_server.domain.fitting import fitting
 from ota_http_server.domain.identity import Identity
-from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import told
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.release import Release, ReleaseImage
+from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
 from ota_http_server.domain.self_comparing import for_self_comparing
 from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.begun_downloads import BegunDownloads
@@ -27,9 +26,6 @@ from ota_http_server.operations.registry import Known, Registry
 from ota_http_server.storage.database import Database
 
 NEWEST_NAME = "latest.bin"
-GIVEN: tuple[Kind, ...] = ("application", "bundle", "opaque")
-"""No patches: whoever asks for the newest image did not say which one it has."""
-
 REFUSALS: dict[Reason, type[Refusal]] = {
     Reason.BLOCKED: Forbidden,
     Reason.NO_RELEASE: NotFound,
@@ -91,7 +87,7 @@ class NewestImage:
             shelf.releases,
             history=NO_HISTORY if known is None else known.history,
             at=at,
-            parts=GIVEN,
+            parts=FLASHED_WHOLE,
         )
         if isinstance(decision, Offer):
             return Newest(decision.release, decision.image)
@@ -145,7 +141,7 @@ def _device(known: Known | None, device_id: str, project: str) -> Device:
 def _running(device: Device, project: Project, releases: Sequence[Release], hold: Hold) -> Newest:
     """What it runs already is the newest for it; anything else is refused."""
     if hold.reason is Reason.UP_TO_DATE and hold.release is not None:
-        image = fitting(device, project, hold.release, releases, GIVEN)
+        image = fitting(device, project, hold.release, releases, FLASHED_WHOLE)
         if isinstance(image, ReleaseImage):
             return Newest(hold.release, image)
         hold = image

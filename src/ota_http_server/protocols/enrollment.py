@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ota_http_server.domain.device_key import KeyState
-from ota_http_server.domain.errors import Invalid, NotJson, TooLarge
+from ota_http_server.domain.errors import Invalid, NotJson
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.http.exchange import Reply, Request
-from ota_http_server.http.json_body import json_object
+from ota_http_server.http.json_body import device_body, json_object
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.operations.ask_with_key import AskWithKey, SignedWords
 from ota_http_server.operations.check_in import poll_seconds_of
@@ -25,7 +25,6 @@ from ota_http_server.operations.mint_with_key import MintWithKey
 from ota_http_server.operations.redeem_claim import RedeemClaim
 from ota_http_server.security.challenges import CHALLENGE_SECONDS
 
-BODY_BYTES_MAX = 4_096  # a key in PEM, a signature and a challenge have 500
 METHODS = ("POST",)
 GIVES = ("token", "credential")
 
@@ -111,10 +110,7 @@ def _words(said: Fields) -> SignedWords:
 def _fields(request: Request) -> Fields:
     if request.header("content-encoding"):
         raise NotJson("a body with a Content-Encoding is not taken")
-    body = request.read_body(BODY_BYTES_MAX)
-    if len(body) > BODY_BYTES_MAX:
-        raise TooLarge(f"at most {BODY_BYTES_MAX:,} bytes of JSON")
-    return json_object(request.environ.get("CONTENT_TYPE"), body)
+    return json_object(request.environ.get("CONTENT_TYPE"), device_body(request))
 
 
 def _reply(status: int, **document: str | int) -> Reply:

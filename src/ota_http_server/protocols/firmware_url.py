@@ -10,15 +10,15 @@ credential nowhere else. `esp_https_ota` needs HEAD with Content-Length, ranges 
 ESPHome and Arduino's HTTPUpdate read the MD5 from `x-MD5` or from a sidecar.
 """
 
-import json
 from urllib.parse import quote
 
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.conditions import range_holds
-from ota_http_server.http.exchange import Headers, Reply, Request
+from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.files import begins_at_zero, sends_bytes
 from ota_http_server.http.images import send_digest, send_image
+from ota_http_server.http.manifests import encoded, manifest
 from ota_http_server.http.place import Place, immutable
 from ota_http_server.http.said import device_of
 from ota_http_server.operations.check_in import Visit
@@ -27,11 +27,6 @@ from ota_http_server.operations.download import Download, Found
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.take_up import TakeUp
 from ota_http_server.storage.blobs import Blobs
-
-DEVICE_HEADERS: Headers = (
-    ("Cache-Control", "private, no-cache"),
-    ("Referrer-Policy", "no-referrer"),
-)
 
 
 class _Asked:
@@ -121,28 +116,23 @@ class FirmwareUrl:
     def _versions(self, caller: Identity, place: Place) -> Reply:
         versions = self._describe.versions(caller, place.project)
         latest = versions[-1] if versions else None
-        return _json({"versions": versions, "count": len(versions), "latest": latest})
+        found = {"versions": versions, "count": len(versions), "latest": latest}
+        return manifest(encoded(found))
 
     def _latest(self, request: Request, caller: Identity, place: Place) -> Reply:
         newest = self._describe.newest(caller, place.project)
         image = newest.image
         path = immutable(place.project, image.sha256, newest.listed.name)
-        return _json(
-            {
-                "project": place.project,
-                "version": newest.listed.version,
-                "version_from": newest.listed.version_from,
-                "file": newest.listed.name,
-                "url": request.base_url + quote(self._prefix + path),
-                "size": image.size,
-                "md5": image.md5,
-                "sha256": image.sha256,
-                "format": image.format,
-                "header": dict(image.header),
-            }
-        )
-
-
-def _json(document: dict[str, object]) -> Reply:
-    body = json.dumps(document, separators=(",", ":")).encode()
-    return Reply(200, (("Content-Type", "application/json"), *DEVICE_HEADERS), (body,))
+        found = {
+            "project": place.project,
+            "version": newest.listed.version,
+            "version_from": newest.listed.version_from,
+            "file": newest.listed.name,
+            "url": request.base_url + quote(self._prefix + path),
+            "size": image.size,
+            "md5": image.md5,
+            "sha256": image.sha256,
+            "format": image.format,
+            "header": dict(image.header),
+        }
+        return manifest(encoded(found))

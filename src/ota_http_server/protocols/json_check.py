@@ -11,14 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ota_http_server.domain.errors import Invalid, TooLarge
+from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.identity import Identity, project_name
-from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.offer import Hold, Offer
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import Reply, Request
-from ota_http_server.http.json_body import json_object
+from ota_http_server.http.json_body import device_body, json_object
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.said import Said
@@ -26,13 +25,9 @@ from ota_http_server.operations.check_in import Answer, CheckIn, Visit, visit_of
 from ota_http_server.operations.report import Report, Told, Word
 
 ANSWER_BYTES_MAX = 1_024  # what boards have for it
-BODY_BYTES_MAX = 4_096  # the longest that one of ours says has 500
 CHARACTER_BYTES_MAX = 6  # of one in JSON, as \u0007
 DETAIL_CHARACTERS_MAX = 256
 ATTEMPT_MAX = 2**53  # beyond this JSON numbers are not exact
-
-TAKES: tuple[Kind, ...] = ("application", "bundle", "opaque")
-"""No patches: such a board did not say that it can apply one."""
 
 TOLD = {
     str(told): told
@@ -78,7 +73,7 @@ class JsonCheck:
             free_bytes=said.get("free_bytes"),
         )
         opens = request.method != "HEAD"
-        answer = self._check_in(visit, sighting, parts=TAKES, opens=opens)
+        answer = self._check_in(visit, sighting, opens=opens)
         if isinstance(answer.decision, Hold):
             return _reply(_held(answer.decision, answer.poll_seconds), "detail")
         links = self._links.of(request, caller, visit.project, visit.device)
@@ -94,7 +89,7 @@ class JsonCheck:
         word = Word(told, _attempt(said.get("attempt")), _detail(said.get("detail")))
         sighting = Sighting.of(version=said.get("version"), digests=(said.get("image_sha256"),))
         if told is Told.RUNNING and (sighting.version or sighting.digests):
-            self._check_in(visit, sighting, parts=TAKES, opens=False)
+            self._check_in(visit, sighting, opens=False)
         attempt = self._report(visit, word)
         return _reply({"attempt": attempt.id, "state": str(attempt.state)})
 
@@ -103,9 +98,7 @@ def _fields(request: Request) -> Fields:
     """What is said in the query or the body; `Invalid` where it cannot be read."""
     if request.method != "POST":
         return Said.of(request).fields
-    body = request.read_body(BODY_BYTES_MAX)
-    if len(body) > BODY_BYTES_MAX:
-        raise TooLarge(f"at most {BODY_BYTES_MAX:,} bytes of JSON")
+    body = device_body(request)
     return json_object(request.environ.get("CONTENT_TYPE"), body) if body else {}
 
 

@@ -63,16 +63,18 @@ class LatestImage:
         if reply.status in DONE_WITH:
             return reply
         if request.method == "HEAD" or request.header("Range") is not None:
-            return self._elsewhere(request, caller, place.project, newest)
+            return self._elsewhere(request, caller, place.project, newest, device)
         if sends_bytes(request, reply):
             self._newest.begin(caller, place.project, newest)
         return reply
 
-    def _elsewhere(self, request: Request, caller: Identity, project: str, newest: Newest) -> Reply:
+    def _elsewhere(
+        self, request: Request, caller: Identity, project: str, newest: Newest, device: str
+    ) -> Reply:
         """Who asks by HEAD may be about to go on; who asks for the first byte begins."""
         if request.method == "HEAD" or not begins_at_zero(request, newest.image.size):
             in_the_middle = request.method != "HEAD"
             newest = self._newest.begun(caller, project, newest, in_the_middle=in_the_middle)
         self._newest.begin(caller, project, newest)
-        links = self._links.of(request, caller, project, device_of(caller, request))
+        links = self._links.of(request, caller, project, device)
         return Reply(302, (("Location", links.absolute(newest.image)), *MEANWHILE))

@@ -23,6 +23,7 @@ from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import device_key
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.sighting import chip_name
+from ota_http_server.operations.find_device import NO_SUCH_DEVICE
 from ota_http_server.storage.devices import Wanted
 from ota_http_server.storage.transaction import Reading
 
@@ -165,7 +166,7 @@ def device_of(call: Call, rows: Reading) -> Device:
     """The device that the path names, if the caller may see it."""
     device = rows.devices.get(device_key(call.path["device"]))
     if device is None or not call.operator.may_see(device.project):
-        raise NotFound("there is no such device in the registry")
+        raise NotFound(NO_SUCH_DEVICE)
     return device
 
 

@@ -58,14 +58,10 @@ class Text(fields.String):
         about: str = "",
         *,
         one_of: tuple[str, ...] = (),
-        pattern: str | None = None,
         characters_max: int | None = None,
         **more: Any,
     ) -> None:
-        """`pattern` is told, not judged: the domain does that, with a better sentence."""
         told: dict[str, Any] = {"description": about} if about else {}
-        if pattern is not None:
-            told["pattern"] = pattern
         rules: list[Any] = []
         if one_of:
             rules.append(validate.OneOf(one_of, error=f"must be one of {', '.join(one_of)}"))

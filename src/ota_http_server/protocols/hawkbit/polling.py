@@ -9,7 +9,6 @@ from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.attributes import Mode
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.errors import NotFound
-from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import RESTART_SECONDS
 from ota_http_server.domain.offer import Offer
 from ota_http_server.domain.sighting import Sighting
@@ -23,7 +22,6 @@ from ota_http_server.protocols.hawkbit.attributes import sighting_of
 from ota_http_server.protocols.hawkbit.links import Links
 from ota_http_server.protocols.hawkbit.media import CREATED, DONE, body_object, document
 
-PARTS: tuple[Kind, ...] = ("application", "bundle", "opaque")
 NO_SUCH_TARGET = "there is no such target here"
 SAYS_VERSION = (VersionFrom.DEVICE, VersionFrom.IMAGE)
 
@@ -44,11 +42,11 @@ class Polling:
         self._wall = operations.wall
 
     def poll(self, asked: Asked) -> Reply:
-        answer = self._check_in(asked.visit, parts=PARTS, converses=True)
+        answer = self._check_in(asked.visit, converses=True)
         if (unanswered := self._unanswered(answer.attempt)) is not None:
             detail = "it never answered the cancellation"
             self._report(asked.visit, Word(Told.CANCELED, unanswered.id, detail))
-            answer = self._check_in(asked.visit, parts=PARTS, converses=True)
+            answer = self._check_in(asked.visit, converses=True)
         links = self._links(asked.visit, answer, asked.links)
         return document(asked.request, documents.poll(answer.poll_seconds, links))
 
@@ -75,7 +73,7 @@ class Polling:
         return DONE if _is_known(device, version) else CREATED
 
     def _sees(self, visit: Visit, sighting: Sighting) -> None:
-        answer = self._check_in(visit, sighting, parts=PARTS, opens=False, converses=True)
+        answer = self._check_in(visit, sighting, opens=False, converses=True)
         _own(visit, answer.device)
 
     def _links(self, visit: Visit, answer: Answer, links: Links) -> dict[str, str]:
