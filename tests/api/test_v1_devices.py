@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.storage.devices import Wanted
+from tests.api.calling import Api
 from tests.api.there import open_attempt
 from tests.instance import DEVICE, Instance
 
@@ -99,11 +101,9 @@ def a_crowd(tmp_path_factory):
     limit=st.integers(1, 6),
 )
 def test_walking_the_pages_gives_each_device_once_while_others_come(crowd, there, later, limit):
-    from tests.api.calling import Api
-
     database = crowd.ota.stores.database
     with database.reading() as rows:
-        old = [device.id for device in rows.devices.page(_all(), "", 1_000)]
+        old = [device.id for device in rows.devices.page(Wanted(), "", 1_000)]
     database.change(lambda tx: [tx.devices.remove(one) for one in old])
     add(crowd, *(a_device(one) for one in there))
     api, coming = Api(crowd), list(later)
@@ -120,12 +120,6 @@ def test_walking_the_pages_gives_each_device_once_while_others_come(crowd, there
     assert there <= set(seen)
     assert len(seen) == len(set(seen))
     assert seen == sorted(seen)
-
-
-def _all():
-    from ota_http_server.storage.devices import Wanted
-
-    return Wanted()
 
 
 def tried(ota, device, states):

@@ -1,5 +1,6 @@
 """Devices, releases and images for tests of the decision: named by what matters in them."""
 
+from dataclasses import replace
 from typing import Any
 
 from ota_http_server.domain.attempt import Attempt, State
@@ -26,10 +27,7 @@ def a_release(version: str, *images: ReleaseImage, **facts: Any) -> Release:
 
 
 def newest_first(*releases: Release) -> list[Release]:
-    numbered = [
-        Release(**{f: getattr(r, f) for f in Release.__dataclass_fields__} | {"number": n})
-        for n, r in enumerate(releases, 1)
-    ]
+    numbered = [replace(release, number=number) for number, release in enumerate(releases, 1)]
     return sorted(numbered, key=lambda release: release.order, reverse=True)
 
 

@@ -17,7 +17,6 @@ from tests.protocols.controllers import DEVICE, PROJECT, Target, a_credential, k
 RANGE_BYTES = 4_096
 IMAGE_NAME = f"{PROJECT}-1.0.0.bin"
 IMAGE = esp_application(version="1.0.0", project=PROJECT, payload_bytes=256 * RANGE_BYTES)
-BUNDLE_BYTES = 64 * RANGE_BYTES
 
 
 class Standing(Clock):

@@ -1,5 +1,6 @@
 """The operations on devices over a real database and a real folder, without any door."""
 
+from functools import cached_property
 from pathlib import Path
 
 from ota_http_server.domain.esp_sample import esp_application
@@ -7,15 +8,19 @@ from ota_http_server.domain.sighting import Sighting
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.check_in import Answer, CheckIn, Visit
 from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mark_silent import MarkSilent
 from ota_http_server.operations.news import News
 from ota_http_server.operations.progress import Progress
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.security.tokens import Tokens
 from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.folder import Folder
+from tests.operations.enrolling import SECRET
 
 BOARD = Visit("board", "lamp", "192.0.2.7")
 SILENT_SECONDS = 3_600
@@ -54,6 +59,11 @@ class Fleet:
         )
         self.report = Report(database, self.registry)
         self.mark_silent = MarkSilent(database, self.registry, SILENT_SECONDS)
+
+    @cached_property
+    def look_after(self) -> LookAfterDevice:
+        verifier = TokenVerifier(Tokens(SECRET), self.database)
+        return LookAfterDevice(self.database, self.news, self.registry, verifier)
 
     def drop(self, name: str, content: bytes, project: str = "lamp") -> Path:
         folder = self.firmware / project

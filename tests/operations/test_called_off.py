@@ -4,11 +4,8 @@ import pytest
 
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.offer import Hold, Offer, Reason
-from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.report import Told
-from ota_http_server.operations.verify_token import TokenVerifier
-from ota_http_server.security.tokens import Tokens
-from tests.operations.enrolling import SECRET, SHELL
+from tests.operations.enrolling import SHELL
 from tests.operations.fleets import BOARD, Fleet, lamp
 
 
@@ -16,8 +13,6 @@ from tests.operations.fleets import BOARD, Fleet, lamp
 def a_fleet(database, clock, tmp_path):
     """A board with an offer to 1.1.0; 1.0.5 would fit, too."""
     fleet = Fleet(database, clock, tmp_path)
-    verifier = TokenVerifier(Tokens(SECRET), database)
-    fleet.look_after = LookAfterDevice(database, fleet.news, fleet.registry, verifier)
     fleet.drop("lamp-1.0.5.bin", lamp("1.0.5"))
     fleet.drop("lamp-1.1.0.bin", lamp("1.1.0"))
     assert isinstance(asks(fleet), Offer)

@@ -6,11 +6,8 @@ from ota_http_server.domain.attempt import State
 from ota_http_server.domain.device import VersionFrom
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.offer import Hold, Offer, Reason
-from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.report import Told
-from ota_http_server.operations.verify_token import TokenVerifier
-from ota_http_server.security.tokens import Tokens
-from tests.operations.enrolling import SECRET, SHELL
+from tests.operations.enrolling import SHELL
 from tests.operations.fleets import Fleet, lamp
 
 DAY = 24 * 3_600
@@ -20,8 +17,6 @@ DAY = 24 * 3_600
 def a_fleet(database, clock, tmp_path):
     """A board with an offer to 1.1.0."""
     fleet = Fleet(database, clock, tmp_path)
-    verifier = TokenVerifier(Tokens(SECRET), database)
-    fleet.look_after = LookAfterDevice(database, fleet.news, fleet.registry, verifier)
     fleet.drop("lamp-1.1.0.bin", lamp("1.1.0"))
     assert isinstance(asks(fleet), Offer)
     return fleet

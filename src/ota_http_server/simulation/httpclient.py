@@ -13,17 +13,16 @@ WORDS = Words(
     cut="HTTP error: connection lost",
     nonsense="HTTP error: no HTTP server",
 )
-NO_REDIRECTS = Rules(most=0)
 STRICT_REDIRECTS = Rules(most=10, to_plain=False, complaint="new URL not the same protocol")
 
 
 def get(line: Line, address: Address, access: Access, rules: Rules) -> Answer:
-    """One GET. Without rules for redirects, a redirect is the answer."""
+    """One GET."""
 
     def ask(there: Address) -> Answer:
         return line.ask(there, request(there, access))
 
-    return ask(address) if rules is NO_REDIRECTS else follow(address, ask, rules)[1]
+    return follow(address, ask, rules)[1]
 
 
 def request(address: Address, access: Access) -> bytes:

@@ -13,8 +13,9 @@ from ota_http_server.simulation.address import Address
 from ota_http_server.simulation.answer import Answer
 from ota_http_server.simulation.board import Board, Device, Did, Outcome
 from ota_http_server.simulation.failed import Failed
-from ota_http_server.simulation.httpclient import NO_REDIRECTS, PATIENCE_SECONDS, WORDS, get
+from ota_http_server.simulation.httpclient import PATIENCE_SECONDS, WORDS, get
 from ota_http_server.simulation.line import ANYBODY, Access
+from ota_http_server.simulation.redirects import NO_REDIRECTS
 
 DOCUMENT_BYTES_MAX = 6000  # DynamicJsonDocument doc(6000)
 JSON_PROBLEM = "JSON_PROBLEM (3)"

@@ -22,6 +22,10 @@ class Rules:
     too_many: str = "too many redirects"
 
 
+NO_REDIRECTS = Rules(most=0)
+"""A redirect is the answer."""
+
+
 def next_address(here: Address, answer: Answer, rules: Rules) -> Address:
     """Where this redirect leads, or `Failed`."""
     location = answer.headers["location"]
@@ -39,6 +43,8 @@ def follow(
     address: Address, ask: Callable[[Address], Answer], rules: Rules
 ) -> tuple[Address, Answer]:
     """The first answer that is no redirect, and where it came from."""
+    if not rules.most:
+        return address, ask(address)
     for _ in range(rules.most + 1):
         answer = ask(address)
         if not answer.is_redirect:

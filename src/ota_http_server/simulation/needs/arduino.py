@@ -12,12 +12,11 @@ from ota_http_server.simulation.arduino import (
 from ota_http_server.simulation.board import FLASH_BYTES, Board
 from ota_http_server.simulation.line import Access
 from ota_http_server.simulation.needs.finding import Need
-from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
+from ota_http_server.simulation.needs.image import ESP_BYTE, ImageLook, ImageNeeds
 from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
-from ota_http_server.simulation.redirects import Rules
+from ota_http_server.simulation.redirects import NO_REDIRECTS
 from ota_http_server.simulation.tasmota import URL_CHARACTERS_MAX, renamed
 
-NO_REDIRECTS = Rules(most=0)
 LENGTH = '"Server Did Not Report Size": it gives up'
 
 
@@ -46,25 +45,32 @@ ESP8266_NEEDS = (ANSWERS, *ESP8266_IMAGE.all(), VERSION)
 
 
 class ArduinoNeeds:
+    """The ESP32's; others differ in the names below."""
+
+    needs = ESP32_NEEDS
+    image = ESP32_IMAGE
+    first_bytes = ESP_BYTE
+    kind: type[HttpUpdate] = ArduinoEsp32
+    chip = "esp32"
+
     def __init__(self, url: str, access: Access) -> None:
-        self.needs = ESP32_NEEDS
-        self._look = ImageLook(ESP32_IMAGE, PATIENCE_SECONDS, NO_REDIRECTS)
-        self._client: HttpUpdate = ArduinoEsp32(
-            url, Board(mac=TRY_MAC, free_bytes=FLASH_BYTES), access
-        )
+        board = Board(mac=TRY_MAC, chip=self.chip, free_bytes=FLASH_BYTES)
+        self._look = ImageLook(self.image, PATIENCE_SECONDS, NO_REDIRECTS, self.first_bytes)
+        self._client = self.kind(url, board, access)
 
     def examine(self, probe: Probe) -> None:
         self._look.fetch(probe, self._client.address, self._client.request)
 
 
-class Esp8266Needs(ArduinoNeeds):
-    def __init__(self, url: str, access: Access) -> None:
-        super().__init__(url, access)
-        self.needs = ESP8266_NEEDS
-        self._look = ImageLook(ESP8266_IMAGE, PATIENCE_SECONDS, NO_REDIRECTS, b"\xe9\x1f")
-        self._client = ArduinoEsp8266(
-            url, Board(mac=TRY_MAC, chip="esp8266", free_bytes=FLASH_BYTES), access
-        )
+class OnEsp8266(ArduinoNeeds):
+    image = ESP8266_IMAGE
+    first_bytes = b"\xe9\x1f"
+    kind = ArduinoEsp8266
+    chip = "esp8266"
+
+
+class Esp8266Needs(OnEsp8266):
+    needs = ESP8266_NEEDS
 
     def examine(self, probe: Probe) -> None:
         super().examine(probe)
@@ -94,17 +100,18 @@ VARIANTS = Need(
 TASMOTA_NEEDS = (URL_FITS, NO_QUERY, ANSWERS, *ESP8266_IMAGE.all(), VARIANTS)
 
 
-class TasmotaNeeds(Esp8266Needs):
+class TasmotaNeeds(OnEsp8266):
+    needs = TASMOTA_NEEDS
+
     def __init__(self, url: str, access: Access) -> None:
         super().__init__(url, replace(access, token=None, headers=()))
-        self.needs = TASMOTA_NEEDS
         self._url = url
 
     def examine(self, probe: Probe) -> None:
         length = len(self._url)
         probe.notes.judge(URL_FITS, length <= URL_CHARACTERS_MAX, f"{length} characters")
         probe.notes.judge(NO_QUERY, "?" not in self._url, "" if "?" not in self._url else "a query")
-        ArduinoNeeds.examine(self, probe)
+        super().examine(probe)
         for url in (renamed(self._url, "minimal"), f"{self._url}.gz"):
             address = Address.of(url)
             answer = probe.ask(address, self._client.request(address))

@@ -96,10 +96,7 @@ class ArtifactLook:
             request = self.client.request("HEAD", there, binary=True)
             return self.probe.ask(there, request, bodiless=True)
 
-        if not self.rules.most:
-            answer = ask(address)
-        else:
-            address, answer = self.probe.follow(address, ask, self.rules, FETCHED)
+        address, answer = self.probe.follow(address, ask, self.rules, FETCHED)
         said = answer.headers.get("content-length", "missing")
         good = answer.status == 200 and answer.length == size
         self.probe.notes.judge(HEAD, good, f"{answer.status}, Content-Length {said}")

@@ -9,12 +9,11 @@ from typing import Any
 
 from ota_http_server.simulation.address import Address
 from ota_http_server.simulation.answer import Answer
-from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.hawkbit.ddi import Ddi, found, link
-from ota_http_server.simulation.needs.finding import Need
+from ota_http_server.simulation.needs.finding import Need, object_of
 from ota_http_server.simulation.needs.probe import ANSWERS, Probe
 
-MODES = ("skip", "attempt", "forced")
+INSTALLS = ("attempt", "forced")
 WORK_LINKS = ("confirmationBase", "cancelAction", "deploymentBase")
 
 POLL = Need(
@@ -86,7 +85,7 @@ class DdiLook:
 
     def poll(self) -> dict[str, Any]:
         answer = self.ask("GET", self._client.target.address())
-        document = _object(answer)
+        document = object_of(answer)
         good = answer.status == 200 and document is not None
         self._notes.demand(POLL, good, f"{answer.status}, {len(answer.body)} bytes")
         assert document is not None
@@ -130,13 +129,13 @@ class DdiLook:
         if href is None:
             raise self._notes.end("the server offers this controller nothing now")
         answer = self.ask("GET", Address.of(href))
-        document = _object(answer)
+        document = object_of(answer)
         self._notes.demand(OFFER, answer.status == 200 and document is not None, str(answer.status))
         assert document is not None
         value = document.get("id")
         self._notes.judge(ID, _is_good_id(value), f"id: {value!r}")
         modes = [found(document, "deployment", name) for name in ("download", "update")]
-        good = all(mode in MODES and mode != "skip" for mode in modes)
+        good = all(mode in INSTALLS for mode in modes)
         self._notes.judge(MODE, good, f"download, update: {modes[0]}, {modes[1]}")
         return document
 
@@ -169,13 +168,6 @@ def artifacts(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [
         one for some in lists if isinstance(some, list) for one in some if isinstance(one, dict)
     ]
-
-
-def _object(answer: Answer) -> dict[str, Any] | None:
-    try:
-        return answer.json_object("")
-    except Failed:
-        return None
 
 
 def _is_good_id(value: object) -> bool:

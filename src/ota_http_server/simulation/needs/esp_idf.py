@@ -1,7 +1,5 @@
 """What `esp_https_ota` needs, plain, in ranges and resumed; and what our JSON check has to say."""
 
-from typing import Any
-
 from ota_http_server.simulation.address import Address
 from ota_http_server.simulation.answer import Answer
 from ota_http_server.simulation.board import Board
@@ -9,7 +7,7 @@ from ota_http_server.simulation.esp_idf import CHECK_BYTES_MAX, EspIdf
 from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.https_ota import PATIENCE_SECONDS, PIECE_BYTES
 from ota_http_server.simulation.line import Access
-from ota_http_server.simulation.needs.finding import Need, Notes, Stop, reason
+from ota_http_server.simulation.needs.finding import Need, Notes, Stop, object_of, reason
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
 from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 from ota_http_server.simulation.needs.ranges import examine_ranges, range_needs
@@ -89,17 +87,11 @@ class EspIdfNeeds:
 
 def _judge_check(notes: Notes, answer: Answer) -> None:
     size = len(answer.body)
-    good = answer.status == 200 and size <= CHECK_BYTES_MAX and _object(answer) is not None
+    said = object_of(answer)
+    good = answer.status == 200 and size <= CHECK_BYTES_MAX and said is not None
     notes.demand(CHECK, good, f"{answer.status}, {size} bytes")
-    said = _object(answer) or {}
+    said = said or {}
     update, url = said.get("update"), said.get("url")
     good = update is False or (update is True and isinstance(url, str) and "://" in url)
     shown = "an absolute url" if good and update else "no absolute url"
     notes.demand(FIELDS, good, f"update: {update!r}, {shown}")
-
-
-def _object(answer: Answer) -> dict[str, Any] | None:
-    try:
-        return answer.json_object("")
-    except Failed:
-        return None

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from ota_http_server.simulation.answer import Answer
 from ota_http_server.simulation.failed import Failed
 
 
@@ -81,3 +83,11 @@ class Notes:
 
 def reason(failed: Failed) -> str:
     return str(failed) or type(failed).__name__
+
+
+def object_of(answer: Answer) -> dict[str, Any] | None:
+    """The JSON object in it; None if there is none."""
+    try:
+        return answer.json_object("")
+    except Failed:
+        return None

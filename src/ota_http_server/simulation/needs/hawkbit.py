@@ -23,7 +23,7 @@ from ota_http_server.simulation.needs.ddi import (
 )
 from ota_http_server.simulation.needs.finding import Need, Stop, reason
 from ota_http_server.simulation.needs.probe import TRY_MAC, Probe
-from ota_http_server.simulation.redirects import Rules
+from ota_http_server.simulation.redirects import NO_REDIRECTS, Rules
 
 CONTROLLER = "ota-try"
 SLOT_BYTES = 2**31
@@ -156,7 +156,7 @@ class ZephyrNeeds(HawkbitNeeds):
         self._token = access.token or ""
         board = Board(mac=TRY_MAC, free_bytes=SLOT_BYTES)
         self._client = zephyr.Zephyr(url, board, access, controller=CONTROLLER)
-        super().__init__(self._client, Rules(most=0), FILES)
+        super().__init__(self._client, NO_REDIRECTS, FILES)
 
     def begin(self, probe: Probe) -> None:
         length = len(self._token)

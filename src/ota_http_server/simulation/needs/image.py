@@ -12,7 +12,6 @@ from ota_http_server.simulation.needs.finding import Need, Notes
 from ota_http_server.simulation.needs.probe import Probe
 from ota_http_server.simulation.redirects import Rules
 
-ANY_BYTE = bytes(range(256))
 ESP_BYTE = b"\xe9"
 
 
@@ -114,11 +113,10 @@ class ImageLook:
         def ask(there: Address) -> Answer:
             return probe.ask(there, render(there), whole=needs.whole)
 
+        address, answer = probe.follow(address, ask, self.rules, needs.redirect)
         if self.rules.most:
-            address, answer = probe.follow(address, ask, self.rules, needs.redirect)
             notes.untried(needs.redirect, "there was none")
         else:
-            answer = ask(address)
             notes.judge(needs.redirect, not answer.is_redirect, f"{answer.status}")
         self.judge(notes, answer)
         return address, answer

@@ -16,7 +16,7 @@ from ota_http_server.simulation.needs.finding import Need, Stop, reason
 from ota_http_server.simulation.needs.image import ImageLook, ImageNeeds
 from ota_http_server.simulation.needs.probe import ANSWERS, TRY_MAC, Probe
 from ota_http_server.simulation.ota_pull import OtaPull
-from ota_http_server.simulation.redirects import Rules
+from ota_http_server.simulation.redirects import NO_REDIRECTS, Rules
 
 GIVES_UP = "it logs the status and gives up"
 STATUS = Need("the JSON is answered with 200", GIVES_UP, "check the URL and the credential")
@@ -63,8 +63,6 @@ class JsonNeeds(ABC):
         def ask(there: Address) -> Answer:
             return probe.ask(there, self.request(there))
 
-        if not self.rules.most:
-            return ask(self.address)
         return probe.follow(self.address, ask, self.rules, self.image.redirect)[1]
 
 
@@ -110,7 +108,7 @@ class OtaPullNeeds(JsonNeeds):
         redirect_rule="no redirect",
         length="it reads nothing: WRITE_ERROR",
     )
-    rules = Rules(most=0)
+    rules = NO_REDIRECTS
 
     def __init__(self, url: str, access: Access) -> None:
         super().__init__(url, replace(access, token=None, headers=()))

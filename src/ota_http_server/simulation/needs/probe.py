@@ -80,6 +80,8 @@ class Probe:
     ) -> tuple[Address, Answer]:
         """Like the client does it; `need` is about its redirects."""
         answer = ask(address)
+        if not rules.most:
+            return address, answer
         for _ in range(rules.most):
             if not answer.is_redirect:
                 break

@@ -71,7 +71,7 @@ def examine_ranges(
     whole: bytes,
     piece: int,
     render: Render,
-    follow: Follow | None = None,
+    follow: Follow,
 ) -> None:
     """HEAD, two pieces, one that is a byte too long, one behind the end.
 
@@ -97,12 +97,12 @@ def _head(
     address: Address,
     size: int,
     render: Render,
-    follow: Follow | None,
+    follow: Follow,
 ) -> Address:
     def ask(there: Address) -> Answer:
         return probe.ask(there, render("HEAD", there, ()), bodiless=True)
 
-    address, answer = follow(address, ask) if follow is not None else (address, ask(address))
+    address, answer = follow(address, ask)
     found = f"{answer.status}, Content-Length {answer.headers.get('content-length', 'missing')}"
     probe.notes.judge(needs.head, answer.status == 200 and answer.length == size, found)
     return address
