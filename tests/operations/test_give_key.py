@@ -70,6 +70,29 @@ def test_a_wrong_key_costs_no_query(here, database, monkeypatch):
         here.who("otak_" + "A" * 43)
 
 
+def test_a_key_that_another_process_gave_a_moment_ago_opens_here_at_once(here, database):
+    there = Process(database)
+    there.who(here.give("first").text)
+
+    text = here.give("second").text
+    there.seconds += 0.05
+
+    assert there.who(text).name == "second"
+
+
+def test_guesses_ask_the_database_twenty_times_a_second_at_most(here, database, monkeypatch):
+    here.give()
+    asked, reading = [], database.reading
+    monkeypatch.setattr(database, "reading", lambda: asked.append(here.seconds) or reading())
+
+    for _ in range(1_000):
+        here.seconds += 0.001
+        with pytest.raises(Unauthenticated):
+            here.who("otak_" + "A" * 43)
+
+    assert len(asked) <= 20
+
+
 def test_a_revoked_key_is_refused_here_at_once_and_elsewhere_within_two_seconds(here, database):
     there = Process(database)
     text = here.give().text

@@ -1,7 +1,9 @@
 """Verifying an API key: from memory, so that a wrong one costs no query.
 
 The digests of all unrevoked keys are kept as a snapshot, which is read anew when the counter of
-keys moved: a revocation holds everywhere within two seconds.
+keys moved: a revocation holds everywhere within two seconds. A key that is not known is looked for
+once more after asking for that counter, so that one given a moment ago, by the command line or
+another process, opens at once.
 """
 
 import hmac
@@ -38,15 +40,16 @@ class KeyVerifier:
             raise Unauthenticated("not the form of an API key")
         digest = key_digest(text)
         # What the look-up's time may tell is about the digest of a guess, which leads to no key.
-        key = self._keys().get(digest)
+        key = self._keys(self._news.of(KEYS)).get(digest)
+        if key is None:
+            key = self._keys(self._news.fresh(KEYS)).get(digest)
         if key is None or not hmac.compare_digest(key.digest, digest):
             raise Unauthenticated("no such API key, or it was revoked")
         if not key.holds(int(self._database.clock().timestamp())):
             raise Unauthenticated(f"the API key {key.name} has expired")
         return Operator(key.name, address, key.role, key.project)
 
-    def _keys(self) -> Mapping[str, ApiKey]:
-        count = self._news.of(KEYS)
+    def _keys(self, count: int) -> Mapping[str, ApiKey]:
         if count != self._known.count:
             with self._database.reading() as rows:
                 found = rows.api_keys.unrevoked()
