@@ -28,13 +28,22 @@ from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
 from ota_http_server.http.transfers import Transfers
 from ota_http_server.logs import logger
-from ota_http_server.operations import catalog, mark_silent, news, progress, registry
+from ota_http_server.operations import (
+    brake,
+    catalog,
+    mark_silent,
+    news,
+    progress,
+    registry,
+    steer_rollouts,
+)
 from ota_http_server.operations.background import Background, Chore
 from ota_http_server.operations.begun_downloads import WRITE_SECONDS
 from ota_http_server.operations.choose_filesystem import ChooseFilesystem
 from ota_http_server.operations.guess_project import GuessProject
 from ota_http_server.operations.judge_file import JudgeFile
 from ota_http_server.operations.keep_attributes import KeepAttributes
+from ota_http_server.operations.lease import Leasing
 from ota_http_server.operations.newest_image import NewestImage
 from ota_http_server.operations.present import Present
 from ota_http_server.operations.take_up import TakeUp
@@ -93,7 +102,7 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
         monotonic=host.monotonic,
         heard=ota.progress.sent,
     )
-    background = Background(_chores(settings, ota, transfers, log))
+    background = Background(_chores(settings, ota, host, transfers, log))
     app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
         app.wsgi_app,
         _dialects(settings, ota, host),
@@ -109,6 +118,10 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
 
 def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
     return Door(
+        begin_rollout=ota.begin_rollout,
+        roll_out=ota.roll_out,
+        stop=ota.stop,
+        brake=ota.brake,
         operators=operators,
         database=ota.stores.database,
         folders=ota.collection.folder.projects,
@@ -144,7 +157,7 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     take_up = TakeUp(ota.registry, ota.check_in)
     plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs, take_up, ota.registry)
     links = ManifestLinks(prefix, ota.opaque, host.wall)
-    newest = NewestImage(ota.stores.database, ota.catalog, ota.registry, ota.begun)
+    newest = NewestImage(ota.stores.database, ota.catalog, ota.registry, ota.begun, ota.reach)
     lies_there = ota.collection.lies_there
     latest = LatestImage(newest, links, ota.blobs, plain, lies_there)
     named: dict[str, FirmwareDialect] = dict.fromkeys(latest.names, latest)
@@ -165,7 +178,8 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
 
 
 def _manifests(ota: Ota, links: ManifestLinks) -> dict[str, FirmwareDialect]:
-    present = Present(ota.catalog, ota.registry, ota.check_in, ota.stores.database.clock)
+    clock = ota.stores.database.clock
+    present = Present(ota.catalog, ota.registry, ota.check_in, ota.reach, clock)
     return {
         "manifest.json": EspHome(present, links),
         "esp32fota.json": Esp32Fota(present, links),
@@ -190,17 +204,22 @@ def _hawkbit(ota: Ota, host: Host, callers: Callers) -> Hawkbit:
     return Hawkbit(callers, operations)
 
 
-def _chores(settings: Settings, ota: Ota, transfers: Transfers, log: RequestLog) -> list[Chore]:
+def _chores(
+    settings: Settings, ota: Ota, host: Host, transfers: Transfers, log: RequestLog
+) -> list[Chore]:
     database, collection = ota.stores.database, ota.collection
     folder = ota.release_folder
     silent = mark_silent.MarkSilent(database, ota.registry, settings.silent_seconds)
+    leasing = Leasing(database, "steering", monotonic=host.monotonic)
+    steering = steer_rollouts.SteerRollouts(database, leasing, silent)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
         Chore("releasing", catalog.FOLLOW_SECONDS, ota.catalog.follow_noted),
         Chore("writing progress", progress.WRITE_SECONDS, ota.progress.write_due),
         Chore("writing visits", registry.WRITE_SECONDS, ota.registry.write),
         Chore("refreshing news", news.REFRESH_SECONDS, ota.news.refresh),
-        Chore("marking the silent", mark_silent.EVERY_SECONDS, silent),
+        Chore("looking for the stop", brake.LOOK_SECONDS, ota.brake.look),
+        Chore("steering rollouts", steer_rollouts.EVERY_SECONDS, steering),
         Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),
         Chore("writing owed lines", 5.0, lambda: ota.stores.journal.catch_up(database)),
         Chore("gathering refusals", 5.0, ota.gate.gather),

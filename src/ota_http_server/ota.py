@@ -13,7 +13,9 @@ from typing import Any
 from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.operations.admit_key import AdmitKey
 from ota_http_server.operations.ask_with_key import AskWithKey
+from ota_http_server.operations.begin_rollout import BeginRollout
 from ota_http_server.operations.begun_downloads import BegunDownloads
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.check_in import CheckIn
@@ -31,13 +33,16 @@ from ota_http_server.operations.news import News
 from ota_http_server.operations.prepare import Places, Secrets, prepare
 from ota_http_server.operations.progress import Progress
 from ota_http_server.operations.publish_release import PublishRelease
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.receive_image import ReceiveImage
 from ota_http_server.operations.redeem_claim import RedeemClaim
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report
 from ota_http_server.operations.revoke_token import RevokeToken
+from ota_http_server.operations.roll_out import RollOut
 from ota_http_server.operations.settle_project import SettleProject
+from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.verify_credential import CredentialVerifier
 from ota_http_server.operations.verify_key import KeyVerifier
@@ -108,6 +113,11 @@ class Ota:
     release_folder: ReleaseFolder
     catalog: Catalog
     registry: Registry
+    brake: Brake
+    reach: ReachNow
+    begin_rollout: BeginRollout
+    roll_out: RollOut
+    stop: StopOffers
     progress: Progress
     check_in: CheckIn
     report: Report
@@ -181,6 +191,14 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
     release_folder = ReleaseFolder(database, collection)
     catalog = Catalog(database, news, release_folder)
     registry = Registry(database, news, host.wall)
+    brake = Brake(database, news, stores.places.data, monotonic=host.monotonic)
+    reach = ReachNow(
+        database,
+        news,
+        brake,
+        downloads_max=settings.downloads_max or None,
+        monotonic=host.monotonic,
+    )
     return Ota(
         stores=stores,
         verifier=verifier,
@@ -193,16 +211,22 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         release_folder=release_folder,
         catalog=catalog,
         registry=registry,
+        brake=brake,
+        reach=reach,
+        begin_rollout=BeginRollout(database, news),
+        roll_out=RollOut(database, news, registry),
+        stop=StopOffers(database, news, brake),
         progress=Progress(database, registry),
         check_in=CheckIn(
             database,
             catalog,
             registry,
+            reach,
             poll_seconds=settings.poll_seconds,
             devices_max=settings.devices_max,
         ),
         report=Report(database, registry),
-        explain=Explain(database),
+        explain=Explain(database, reach),
         change_release=ChangeRelease(database, news),
         publish=PublishRelease(
             database,

@@ -143,6 +143,9 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         least=60,
         most=365 * DAY_SECONDS,
     )
+    downloads_max: int = knob(
+        0, "most devices that download at the same time; 0: any number", DEVICES, most=1_000_000
+    )
     devices_max: int = knob(
         100_000, "most devices in the registry", DEVICES, least=1, most=10_000_000
     )

@@ -3,7 +3,7 @@
 import pytest
 
 from ota_http_server.domain.device import VersionFrom
-from ota_http_server.operations.check_in import poll_seconds_of
+from ota_http_server.operations.visit import poll_seconds_of
 from ota_http_server.storage.credentials import Kind
 from tests.devices.cutting_relay import CuttingRelay
 from tests.devices.real_swupdate import Signer, SwUpdate

@@ -319,7 +319,7 @@ def test_every_release_of_the_channel_is_judged_for_the_explanation():
         a_release("2.0.0"), a_release("3.0.0", an_image("s3.bin", chip="esp32s3"))
     )
 
-    judged = verdicts(a_device(), LAMP, releases)
+    judged = verdicts(a_device(), LAMP, releases, at=NOW)
 
     assert [(r.version, type(d)) for r, d in judged] == [("3.0.0", Hold), ("2.0.0", Offer)]
 
@@ -338,7 +338,7 @@ class Counting(list):
 def test_a_decision_takes_a_few_looks_however_many_releases_there_are(version):
     def looks(count):
         releases = Counting(newest_first(*(a_release(f"1.{n}.0") for n in range(count))))
-        verdicts(a_device(version), LAMP, releases)
+        verdicts(a_device(version), LAMP, releases, at=NOW)
         decide(a_device(version), LAMP, releases, at=NOW)
         return releases.looked
 

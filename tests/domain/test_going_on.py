@@ -104,7 +104,9 @@ def test_the_explanation_judges_a_pinned_release_as_the_decision_does():
     releases = newest_first(a_release("1.9.0"), a_release("3.0.0"))
     device = a_device("2.0.0", pinned="1.9.0")
 
-    judged = {release.version: decision for release, decision in verdicts(device, LAMP, releases)}
+    judged = {
+        release.version: decision for release, decision in verdicts(device, LAMP, releases, at=NOW)
+    }
 
     assert isinstance(judged["1.9.0"], Offer)
     assert judged["1.9.0"] == decided(device, a_release("1.9.0"), a_release("3.0.0"))

@@ -5,7 +5,7 @@ import pytest
 from ota_http_server.domain.errors import Unauthenticated, Unavailable
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.grants import GRANT_SECONDS, Grants
-from ota_http_server.operations.check_in import JITTER
+from ota_http_server.operations.visit import JITTER
 from ota_http_server.security.claims import Claims
 from ota_http_server.settings import Settings
 

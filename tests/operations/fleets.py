@@ -5,17 +5,25 @@ from pathlib import Path
 
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.sighting import Sighting
+from ota_http_server.operations.begin_rollout import BeginRollout
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.catalog import Catalog
-from ota_http_server.operations.check_in import Answer, CheckIn, Visit
+from ota_http_server.operations.check_in import Answer, CheckIn
 from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.lease import Held, Leasing
 from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mark_silent import MarkSilent
 from ota_http_server.operations.news import News
 from ota_http_server.operations.progress import Progress
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.operations.roll_out import RollOut
+from ota_http_server.operations.steer_rollouts import SteerRollouts
+from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.operations.verify_token import TokenVerifier
+from ota_http_server.operations.visit import Visit
 from ota_http_server.security.tokens import Tokens
 from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
@@ -33,7 +41,14 @@ def lamp(version: str, **facts) -> bytes:
 class Fleet:
     """One process of a server: everything that it remembers is its own, rows and files are not."""
 
-    def __init__(self, database: Database, clock, folder: Path, devices_max: int = 1_000) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock,
+        folder: Path,
+        devices_max: int = 1_000,
+        downloads_max: int | None = None,
+    ) -> None:
         self.database = database
         self.clock = clock
         self.firmware = folder / "firmware"
@@ -54,11 +69,29 @@ class Fleet:
         self.catalog = Catalog(database, self.news, self.release_folder)
         self.registry = Registry(database, self.news, wall)
         self.progress = Progress(database, self.registry)
+        self.brake = Brake(database, self.news, folder, monotonic=wall)
+        self.reach = ReachNow(
+            database, self.news, self.brake, downloads_max=downloads_max, monotonic=wall
+        )
         self.check_in = CheckIn(
-            database, self.catalog, self.registry, poll_seconds=300, devices_max=devices_max
+            database,
+            self.catalog,
+            self.registry,
+            self.reach,
+            poll_seconds=300,
+            devices_max=devices_max,
         )
         self.report = Report(database, self.registry)
-        self.mark_silent = MarkSilent(database, self.registry, SILENT_SECONDS)
+        self._mark_silent = MarkSilent(database, self.registry, SILENT_SECONDS)
+        self.begin_rollout = BeginRollout(database, self.news)
+        self.roll_out = RollOut(database, self.news, self.registry)
+        self.stop_offers = StopOffers(database, self.news, self.brake)
+        self.leasing = Leasing(database, "steering", monotonic=wall)
+        self.steer = SteerRollouts(database, self.leasing, self._mark_silent)
+
+    def mark_silent(self) -> int:
+        """As a server does that has been listening for long."""
+        return self._mark_silent(Held(int(self.clock.now.timestamp()), 0.0, 10**9))
 
     @cached_property
     def look_after(self) -> LookAfterDevice:

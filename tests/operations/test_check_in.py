@@ -12,8 +12,8 @@ from ota_http_server.domain.identity import ANYONE, Identity
 from ota_http_server.domain.offer import Hold, Offer, Reason
 from ota_http_server.domain.project import Project, Registering
 from ota_http_server.domain.release import State as ReleaseState
-from ota_http_server.operations.check_in import Visit, poll_seconds_of, visit_of
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit, poll_seconds_of, visit_of
 from ota_http_server.storage.releases import Releases
 from tests.operations.fleets import BOARD, Fleet, lamp
 

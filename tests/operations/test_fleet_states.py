@@ -15,8 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.offer import Offer
 from ota_http_server.domain.version import version_key
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.engines import sqlite_url
 from tests.operations.fleets import Fleet, lamp

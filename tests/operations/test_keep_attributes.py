@@ -4,10 +4,10 @@ import pytest
 
 from ota_http_server.domain.attributes import Mode
 from ota_http_server.domain.errors import NotFound, TooMany
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.guess_project import GuessProject
 from ota_http_server.operations.keep_attributes import KeepAttributes
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import BOARD, Fleet, lamp
 
 

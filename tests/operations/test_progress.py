@@ -5,7 +5,7 @@ import pytest
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.operations import progress
-from ota_http_server.operations.check_in import Visit
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import Fleet, lamp
 
 BOARDS = tuple(f"board-{number}" for number in range(5))

@@ -5,9 +5,9 @@ import pytest
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.offer import Offer
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.registry import SETTLED_SECONDS
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.counters import of_device
 from tests.operations.fleets import Fleet, lamp
 

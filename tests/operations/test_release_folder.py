@@ -130,7 +130,7 @@ def test_a_look_at_an_unchanged_folder_writes_nothing(fleet, monkeypatch):
     assert on_offer(fleet) == before
 
 
-def test_until_somebody_was_offered_it_a_file_may_be_replaced(fleet):
+def test_until_somebody_is_in_use_it_a_file_may_be_replaced(fleet):
     fleet.drop(FILE, X)
     on_offer(fleet)
     fleet.drop(FILE, Y)
@@ -182,7 +182,7 @@ def test_the_old_bytes_come_back_under_their_version(fleet):
     ]
 
 
-def test_what_was_offered_is_withdrawn_with_its_file_and_comes_back_with_it(fleet):
+def test_what_is_in_use_is_withdrawn_with_its_file_and_comes_back_with_it(fleet):
     fleet.drop(FILE, X)
     offered(fleet)
     remove(fleet)
@@ -193,7 +193,7 @@ def test_what_was_offered_is_withdrawn_with_its_file_and_comes_back_with_it(flee
     assert on_offer(fleet) == {"1.4.0": [digest(X)]}
 
 
-def test_other_bytes_under_another_name_do_not_slip_into_what_was_offered(fleet):
+def test_other_bytes_under_another_name_do_not_slip_into_what_is_in_use(fleet):
     fleet.drop(FILE, X)
     offered(fleet)
     fleet.drop("lamp-1.4.0-fixed.bin", Y)
@@ -215,7 +215,7 @@ def test_neither_do_they_once_its_own_file_is_gone(fleet):
     assert on_offer(fleet) == {"1.4.0": [digest(X)]}
 
 
-def test_an_image_for_other_hardware_may_follow_what_was_offered(fleet):
+def test_an_image_for_other_hardware_may_follow_what_is_in_use(fleet):
     s3 = lamp("1.4.0", chip="esp32s3")
     fleet.drop(FILE, X)
     offered(fleet)
@@ -312,10 +312,10 @@ def test_a_file_that_is_being_copied_over_keeps_its_place(fleet):
     assert on_offer(fleet) == {"1.4.0": [digest(X)]}
 
 
-@pytest.mark.parametrize("was_offered", [False, True])
-def test_what_an_operator_withdrew_stays_so_whatever_becomes_of_its_file(fleet, was_offered):
+@pytest.mark.parametrize("is_in_use", [False, True])
+def test_what_an_operator_withdrew_stays_so_whatever_becomes_of_its_file(fleet, is_in_use):
     fleet.drop(FILE, X)
-    if was_offered:
+    if is_in_use:
         offered(fleet)
     on_offer(fleet)
     publishing(fleet).withdraw(ANN, "lamp", "1.4.0", "boards lose their settings")

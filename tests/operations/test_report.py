@@ -6,8 +6,8 @@ import pytest
 
 from ota_http_server.domain.attempt import LINES_MAX, State
 from ota_http_server.domain.errors import NotFound
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import SILENT_SECONDS, Fleet, lamp
 
 

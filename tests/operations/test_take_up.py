@@ -3,8 +3,8 @@
 import pytest
 
 from ota_http_server.domain.errors import DiskFull, Unavailable
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.take_up import TakeUp
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import BOARD, Fleet, lamp
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from ota_http_server.domain.attempt import State
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.attempts import Attempts
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.devices import Devices
@@ -88,15 +88,15 @@ def test_a_report_in_the_same_moment_is_not_overwritten_by_silence(
     found, reported = threading.Event(), threading.Event()
     finds = Attempts.silent_since
 
-    def finds_and_is_overtaken(self, before, limit):
-        silent = finds(self, before, limit)
+    def finds_and_is_overtaken(self, before, now, limit, rollout=None):
+        silent = finds(self, before, now, limit, rollout)
         if limit > 1 and not found.is_set():
             found.set()
             reported.wait(WAIT_SECONDS)
         return silent
 
     def report():
-        found.wait()
+        found.wait(WAIT_SECONDS)
         report_there = Report(other, fleet.registry)
         report_there(Visit("one", "lamp", "192.0.2.1"), Word(Told.INSTALLED, attempt.id))
         reported.set()
@@ -124,7 +124,7 @@ def test_a_release_that_goes_while_it_is_being_offered_is_no_error(
 
     def remove_newest(tx):
         release = tx.releases.get("lamp", "1.2.0")
-        if not tx.releases.was_offered(release.number):
+        if not tx.releases.is_in_use(release.number):
             tx.releases.remove(release.number)
         removed.set()
 

@@ -7,8 +7,8 @@ import pytest
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.offer import Hold, Reason
 from ota_http_server.domain.release import State as ReleaseState
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import BOARD, Fleet, lamp
 
 SAID = {"version": "1.0.0", "chip": "esp32"}
@@ -37,7 +37,7 @@ def states(fleet):
     return [attempt.state for attempt in fleet.attempts()]
 
 
-def test_who_was_offered_what_was_withdrawn_is_let_go(fleet):
+def test_who_is_in_use_what_was_withdrawn_is_let_go(fleet):
     withdrawn(fleet)
 
     answer = fleet.comes(**SAID)

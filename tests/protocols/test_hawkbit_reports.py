@@ -2,6 +2,7 @@
 
 import pytest
 
+from ota_http_server.operations.lease import Held
 from ota_http_server.operations.mark_silent import MarkSilent
 from tests.instance import Instance
 from tests.protocols.controllers import PROJECT, Target, a_credential, knows, publish
@@ -297,7 +298,9 @@ def test_a_cancellation_that_nobody_answers_ends_after_a_day(ota, target, action
 def test_a_silent_target_that_comes_back_late_is_heard(ota, target, action):
     target.reports(action, "download")
     ota.clock.pass_seconds(3 * 24 * 3_600)
-    MarkSilent(ota.ota.stores.database, ota.ota.registry, 86_400)()
+    MarkSilent(ota.ota.stores.database, ota.ota.registry, 86_400)(
+        Held(int(ota.clock().timestamp()), 0.0, 86_400)
+    )
     assert target.state == "silent"
 
     assert target.reports(action, "closed", "success").status_code == 200

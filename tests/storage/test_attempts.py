@@ -140,7 +140,9 @@ def test_a_history_counts_failures_cancellations_and_deliveries(database, opened
     opened(device="two", state=FAILED)
 
     assert history(database) == History(
-        failures={release: 3}, deliveries={"a" * 64: 2, "b" * 64: 2}
+        failures={release: 3},
+        failed_at={release: 100},
+        deliveries={"a" * 64: 2, "b" * 64: 2},
     )
 
 
@@ -197,9 +199,10 @@ def test_silent_are_open_attempts_of_devices_that_were_not_heard_of(database, op
     database.change(lambda tx: tx.devices.see(heard))
 
     with database.reading() as rows:
-        assert [one.id for one in rows.attempts.silent_since(400, 10)] == silent[::-1]
-        assert [one.id for one in rows.attempts.silent_since(400, 1)] == silent[1:]
-        assert rows.attempts.silent_since(150, 10) == rows.attempts.silent_since(101, 10) == []
+        assert [one.id for one in rows.attempts.silent_since(400, 1_000, 10)] == silent[::-1]
+        assert [one.id for one in rows.attempts.silent_since(400, 1_000, 1)] == silent[1:]
+        assert rows.attempts.silent_since(150, 1_000, 10) == []
+        assert rows.attempts.silent_since(101, 1_000, 10) == []
 
 
 def test_lines_are_kept_in_order_as_far_as_there_is_room(database, opened):

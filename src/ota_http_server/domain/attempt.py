@@ -91,6 +91,8 @@ class Attempt:
     """How often the whole image went out."""
     cancel_asked: bool = False
     detail: str = ""
+    rollout: int | None = None
+    """The rollout that it was offered by."""
 
     @property
     def is_open(self) -> bool:
@@ -100,6 +102,12 @@ class Attempt:
     def is_canceling(self) -> bool:
         """It was asked to give up and still can; what is installed already was faster."""
         return self.cancel_asked and self.is_open and self.may_become(State.CANCELED)
+
+    @property
+    def went_wrong(self) -> bool:
+        """It speaks against its release: a device that gave up by itself does, too."""
+        gave_up = self.state is State.CANCELED and not self.cancel_asked
+        return gave_up or self.state in BAD or self.state is State.SILENT
 
     def may_become(self, state: State) -> bool:
         return state in MOVES[self.state]

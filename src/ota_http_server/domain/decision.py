@@ -1,17 +1,18 @@
 """The decision: which release this device gets now, or why none.
 
-The rule that everything serves: offer the newest release that fits this device; otherwise say why
-not. What is not known counts as not fitting. Pure: facts go in, an answer comes out, and the same
-facts give the same answer in every process.
+The rule that everything serves: offer the newest release that fits this device and whose rollout
+has reached it; otherwise say why not. What is not known counts as not fitting. Pure: facts go in,
+an answer comes out, and the same facts give the same answer in every process.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from ota_http_server.domain.attempt import BEGUN, Attempt, State
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.fitting import fitting, misfit_of
+from ota_http_server.domain.fitting import misfit_of
 from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.judging import DELIVERIES_MAX, FAILURES_MAX, Case, judged
 from ota_http_server.domain.newness import Running, newer
 from ota_http_server.domain.offer import (
     NO_HISTORY,
@@ -23,14 +24,24 @@ from ota_http_server.domain.offer import (
     Rule,
 )
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
+from ota_http_server.domain.reach import EVERYWHERE, Reach
+from ota_http_server.domain.release import FLASHED_WHOLE, Release
 from ota_http_server.domain.release import State as ReleaseState
-from ota_http_server.domain.version import version_key
+from ota_http_server.domain.rollout import Rollout
 
-__all__ = ["Decision", "History", "Hold", "Offer", "Reason", "Rule", "decide", "verdicts"]
+__all__ = [
+    "DELIVERIES_MAX",
+    "FAILURES_MAX",
+    "Decision",
+    "History",
+    "Hold",
+    "Offer",
+    "Reason",
+    "Rule",
+    "decide",
+    "verdicts",
+]
 
-DELIVERIES_MAX = 3  # the same complete image so often, and it still runs another one: a loop
-FAILURES_MAX = 3  # a release that failed so often on a device is not tried on it again
 FOR_OTHERS = frozenset(
     {
         Reason.NO_IMAGE,
@@ -42,23 +53,30 @@ FOR_OTHERS = frozenset(
 )
 """Such a release was not made for this device."""
 ENDS_THE_SEARCH = frozenset(
-    {Reason.UNKNOWN_VERSION, Reason.LOOPING, Reason.FAILING, Reason.CANCELED}
+    {
+        Reason.UNKNOWN_VERSION,
+        Reason.LOOPING,
+        Reason.FAILING,
+        Reason.CANCELED,
+        Reason.RESTING,
+        Reason.BUSY,
+        Reason.OUTSIDE_WINDOW,
+        Reason.NO_SLOT,
+    }
 )
-"""An older release is no answer to these: the device may have come from it."""
+"""An older release is no answer to these: the device may have come from it, or it only waits."""
+NOT_REACHED = frozenset(
+    {
+        Reason.NO_ROLLOUT,
+        Reason.NOT_TARGETED,
+        Reason.NOT_YET,
+        Reason.PAUSED,
+        Reason.HALTED,
+        Reason.ABORTED,
+    }
+)
+"""Such a release has not reached the device: it keeps the newest one that has."""
 STAYS_SECONDS = 3_600  # a download that has begun is not taken away for so long
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What one decision is about."""
-
-    device: Device
-    project: Project
-    releases: Sequence[Release]
-    running: Running
-    attempt: Attempt | None
-    history: History
-    parts: Sequence[Kind]
 
 
 def decide(
@@ -70,12 +88,16 @@ def decide(
     *,
     at: int,
     parts: Sequence[Kind] = FLASHED_WHOLE,
+    reach: Reach = EVERYWHERE,
 ) -> Decision:
     """Offer the release, or say why not. The first reason found is the one reported.
 
     `releases` are the project's published ones, the newest first. `attempt` is the device's open
-    one; `at` is now, in unix seconds. `parts`: which kinds of image are asked for.
+    one; `at` is now, in unix seconds. `parts`: which kinds of image are asked for. `reach`: how far
+    releases may spread now.
     """
+    if reach.stop is not None:
+        return Hold(Reason.STOPPED, f"nothing is offered now: {reach.stop.reason}")
     if device.blocked:
         return Hold(Reason.BLOCKED, "an operator blocked this device")
     if device.project != project.name:
@@ -83,11 +105,14 @@ def decide(
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
     running = Running(device, releases)
-    case = _Case(device, project, releases, running, attempt, history, parts)
-    going_on = _going_on(case, at)
+    case = Case(device, project, releases, running, attempt, history, parts, reach, at)
+    going_on = _going_on(case)
     if going_on is not None:
         return going_on
-    return _newest(case) if device.pinned is None else _pinned(case)
+    if device.pinned is not None:
+        return _pinned(case)
+    back = reach.taking_back(device, case.channel)
+    return _newest(case) if back is None else _taken_back(case, back)
 
 
 def verdicts(
@@ -95,24 +120,27 @@ def verdicts(
     project: Project,
     releases: Sequence[Release],
     history: History = NO_HISTORY,
+    *,
+    at: int,
     parts: Sequence[Kind] = FLASHED_WHOLE,
+    reach: Reach = EVERYWHERE,
 ) -> list[tuple[Release, Decision]]:
     """Each release of the device's channel with what stands for or against it, for `explain`."""
     channel = project.channel_of(device)
     running = Running(device, releases)
-    case = _Case(device, project, releases, running, None, history, parts)
+    case = Case(device, project, releases, running, None, history, parts, reach, at)
     return [
-        (release, _judged(case, release, pinned=pinned))
+        (release, judged(case, release, pinned=pinned))
         for release in releases
         if (pinned := _is_pinned(device, release)) or release.channel == channel
     ]
 
 
-def _going_on(case: _Case, at: int) -> Decision | None:
+def _going_on(case: Case) -> Decision | None:
     """A try that has begun goes on with its own image, even if a newer release came meanwhile."""
     attempt = case.attempt
     # A moment far in the future is as far away: somebody set a clock back.
-    if attempt is None or attempt.state not in BEGUN or _far(attempt.changed_at, at):
+    if attempt is None or attempt.state not in BEGUN or _far(attempt.changed_at, case.at):
         return None
     release = next((r for r in case.releases if r.number == attempt.release), None)
     if release is None or release.state is not ReleaseState.PUBLISHED:
@@ -128,10 +156,15 @@ def _going_on(case: _Case, at: int) -> Decision | None:
         return None  # it may have said more about itself since
     if attempt.deliveries >= DELIVERIES_MAX or not _is_still_wanted(case, release):
         return None
-    return Offer(release, image, Rule.VERSION, attempt)
+    return Offer(release, image, Rule.VERSION, attempt, _rollout_of(case, attempt))
 
 
-def _is_still_wanted(case: _Case, release: Release) -> bool:
+def _rollout_of(case: Case, attempt: Attempt) -> Rollout | None:
+    rollouts = case.reach.rollouts.get(attempt.release, ())
+    return next((one for one in rollouts if one.id == attempt.rollout), None)
+
+
+def _is_still_wanted(case: Case, release: Release) -> bool:
     """False for one that was flashed by cable meanwhile, with something newer."""
     is_newer = newer(case.running, case.project, release)
     older = isinstance(is_newer, Hold) and is_newer.reason is Reason.NOT_NEWER
@@ -146,75 +179,52 @@ def _far(moment: int, at: int) -> bool:
     return abs(at - moment) > STAYS_SECONDS
 
 
-def _newest(case: _Case) -> Decision:
+def _newest(case: Case) -> Decision:
     """The newest that fits; if none does, the reason against the newest of all."""
     first: Hold | None = None
-    channel = case.project.channel_of(case.device)
+    channel = case.channel
     for release in case.releases:
         if release.channel != channel:
             continue
-        judged = _judged(case, release)
-        if isinstance(judged, Offer):
-            return judged
-        if judged.reason is Reason.UP_TO_DATE:
+        found = judged(case, release)
+        if isinstance(found, Offer):
+            return found
+        if found.reason is Reason.UP_TO_DATE:
             # Newer ones for other boards are none of its business; what it lacks to have one is.
-            return judged if first is None or first.reason in FOR_OTHERS else first
-        if judged.reason is Reason.NOT_NEWER:
-            return first or judged  # everything behind is older still
-        if judged.reason in ENDS_THE_SEARCH:
-            return judged
-        first = first or judged
+            if first is None or first.reason in FOR_OTHERS:
+                return found
+            if first.reason in NOT_REACHED:
+                return replace(found, detail=f"{found.detail}; {first.detail}")
+            return first
+        if found.reason is Reason.NOT_NEWER:
+            return first or found  # everything behind is older still
+        if found.reason in ENDS_THE_SEARCH:
+            return found
+        first = first or found
     nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
     return first or nothing
 
 
-def _pinned(case: _Case) -> Decision:
+def _pinned(case: Case) -> Decision:
     device = case.device
     release = next((r for r in case.releases if _is_pinned(device, r)), None)
     if release is None:
         return Hold(Reason.PIN_MISSING, f"it is pinned to {device.pinned}, which is not published")
-    return _judged(case, release, pinned=True)
+    return judged(case, release, pinned=True)
 
 
-def _judged(case: _Case, release: Release, *, pinned: bool = False) -> Decision:
-    """This release for this device: hardware first, for an image decides what runs."""
-    if case.running.is_release(release):
-        return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
-    is_newer = newer(case.running, case.project, release)
-    if isinstance(is_newer, Hold) and not pinned:
-        return is_newer
-    rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
-    image = fitting(case.device, case.project, release, case.releases, case.parts)
-    if isinstance(image, Hold):
-        return image
-    if (hold := _floor(case, release)) is not None and not pinned:
-        return hold
-    attempt, history = case.attempt, case.history
-    goes_on = attempt if attempt is not None and _is_at(attempt, release, image) else None
-    deliveries = history.deliveries.get(image.sha256, 0)
-    if goes_on is not None:  # who was let try again may go on with an attempt from before
-        deliveries = max(deliveries, goes_on.deliveries)
-    if deliveries >= DELIVERIES_MAX:
-        detail = f"it was sent {release.version} whole {deliveries} times and still runs another"
-        return Hold(Reason.LOOPING, detail, release)
-    if history.failures.get(release.number, 0) >= FAILURES_MAX:
-        detail = f"{release.version} failed on it {history.failures[release.number]} times"
-        return Hold(Reason.FAILING, detail, release)
-    if release.number in history.canceled:
-        detail = f"{release.version} was called off for it; `devices retry` lets it try again"
-        return Hold(Reason.CANCELED, detail, release)
-    return Offer(release, image, rule, goes_on)
-
-
-def _is_at(attempt: Attempt, release: Release, image: ReleaseImage) -> bool:
-    return (attempt.release, attempt.sha256) == (release.number, image.sha256)
-
-
-def _floor(case: _Case, release: Release) -> Hold | None:
-    if release.min_from is None:
-        return None
-    version = case.running.version
-    if version is not None and version_key(version) >= version_key(release.min_from):
-        return None
-    detail = f"{release.version} can follow {release.min_from} or newer, not {version}"
-    return Hold(Reason.NEEDS_STEP, detail, release)
+def _taken_back(case: Case, back: Rollout) -> Decision:
+    """What came after the downgrade was decided; else the release that it goes back to."""
+    assert back.takes_back is not None
+    later = [release for release in case.releases if release.number > back.takes_back]
+    newest = _newest(replace(case, releases=later))
+    if isinstance(newest, Offer) or newest.reason is Reason.UP_TO_DATE:
+        return newest
+    release = next((one for one in case.releases if one.number == back.release), None)
+    if release is None:
+        detail = f"rollout {back.id} takes it back to {back.version}, which is not published"
+        return Hold(Reason.TAKEN_BACK, detail)
+    found = judged(case, release, pinned=True, back=back)
+    if isinstance(found, Offer):
+        return replace(found, rule=Rule.TAKEN_BACK)
+    return found

@@ -40,6 +40,11 @@ class Running:
         return self._device.version if self.newest is None else self.newest.version
 
     @cached_property
+    def floors(self) -> list[Release]:
+        """Those of them that nobody goes past, the oldest first."""
+        return [release for release in reversed(self._releases) if release.floor]
+
+    @cached_property
     def _all(self) -> list[Release]:
         digest, version = self._device.image_sha256, self._device.version
         if digest is not None and (found := [r for r in self._releases if _has(r, digest)]):

@@ -7,6 +7,7 @@ from typing import TypeGuard
 
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.release import Release, ReleaseImage
+from ota_http_server.domain.rollout import Rollout
 
 
 class Reason(StrEnum):
@@ -36,6 +37,18 @@ class Reason(StrEnum):
     FAILING = "failing"
     CANCELING = "canceling"
     CANCELED = "canceled"
+    STOPPED = "stopped"
+    NO_ROLLOUT = "no-rollout"
+    NOT_TARGETED = "not-targeted"
+    NOT_YET = "not-yet"
+    PAUSED = "paused"
+    HALTED = "halted"
+    ABORTED = "aborted"
+    BUSY = "busy"
+    OUTSIDE_WINDOW = "outside-window"
+    NO_SLOT = "no-slot"
+    RESTING = "resting"
+    TAKEN_BACK = "taken-back"
 
 
 class Rule(StrEnum):
@@ -45,6 +58,7 @@ class Rule(StrEnum):
     UPLOAD_ORDER = "upload-order"
     PINNED = "pinned"
     UNKNOWN = "unknown-version"
+    TAKEN_BACK = "taken-back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +70,8 @@ class Offer:
     rule: Rule
     attempt: Attempt | None = None
     """The open attempt that it goes on with."""
+    rollout: Rollout | None = None
+    """The rollout by which the release has reached the device, if it has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +86,16 @@ class Hold:
 
 Decision = Offer | Hold
 
-OUTLASTED = frozenset({Reason.BLOCKED, Reason.WRONG_PROJECT, Reason.CANCELING})
+OUTLASTED = frozenset(
+    {
+        Reason.BLOCKED,
+        Reason.WRONG_PROJECT,
+        Reason.CANCELING,
+        Reason.STOPPED,
+        Reason.PAUSED,
+        Reason.OUTSIDE_WINDOW,
+    }
+)
 """An offer that was not taken up outlasts these: they say nothing against its release."""
 
 
@@ -87,6 +112,8 @@ class History:
 
     failures: Mapping[int, int] = field(default_factory=dict)
     """By release: how often it failed, was rolled back, or the device gave up by itself."""
+    failed_at: Mapping[int, int] = field(default_factory=dict)
+    """By release: when it failed last, in unix seconds."""
     canceled: Set[int] = frozenset()
     """Releases that an operator called off."""
     deliveries: Mapping[str, int] = field(default_factory=dict)

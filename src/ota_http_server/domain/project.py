@@ -31,6 +31,15 @@ class Registering(StrEnum):
     """Only a minted token, a claim code, an accepted key or an operator does."""
 
 
+class Spread(StrEnum):
+    """Whom a published release without a rollout reaches."""
+
+    AT_ONCE = "at-once"
+    """All devices of its channel."""
+    BY_ROLLOUT = "by-rollout"
+    """Nobody, until a rollout takes it to them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
     """Settings of one project."""
@@ -47,6 +56,11 @@ class Project:
     """Devices may ask to be let in with a key pair of their own, and wait to be accepted."""
     tag_channels: Mapping[str, str] = field(default_factory=dict)
     """Devices with this tag follow this channel."""
+    spread: Spread = Spread.AT_ONCE
+    downloads_max: int | None = None
+    """Devices that may download at the same time."""
+    download_bytes_per_second: int | None = None
+    """So fast all downloads together may be; of each instance of the server."""
     notes: str = ""
     created_at: int = 0
     edition: int = 0

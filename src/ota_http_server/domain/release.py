@@ -95,6 +95,8 @@ class Release:
     notes: str = ""
     min_from: str | None = None
     """The lowest version that may go to this one at once."""
+    floor: bool = False
+    """No device goes past it: from an older version it goes to this one first."""
     security: bool = False
     forced: str | None = None
     """Why a check was overruled when it was published."""

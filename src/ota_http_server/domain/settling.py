@@ -7,11 +7,20 @@ from typing import TypeVar
 
 from ota_http_server.domain.device import TAGS_MAX, tags_of
 from ota_http_server.domain.errors import Invalid
-from ota_http_server.domain.project import FolderMode, Project, Registering, UnknownVersion
+from ota_http_server.domain.project import (
+    FolderMode,
+    Project,
+    Registering,
+    Spread,
+    UnknownVersion,
+)
 from ota_http_server.domain.release import channel_name
 from ota_http_server.domain.sighting import REVISION_MAX, chip_name
 
 NOTES_CHARACTERS_MAX = 2_000
+DOWNLOADS_MAX = 1_000_000
+BYTES_PER_SECOND_MIN = 1_024  # slower than this a connection counts as stalled
+BYTES_PER_SECOND_MAX = 10**12
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -67,6 +76,17 @@ def _notes(name: str, value: object) -> str:
     return value
 
 
+def _count(least: int, most: int) -> Callable[[str, object], int | None]:
+    def count(name: str, value: object) -> int | None:
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Invalid(f"{name} must be a whole number from {least:,} to {most:,}, or nothing")
+        return value
+
+    return count
+
+
 _SETTINGS: dict[str, Callable[[str, object], object]] = {
     "folder": _word_of(FolderMode),
     "chip": _chip,
@@ -75,6 +95,9 @@ _SETTINGS: dict[str, Callable[[str, object], object]] = {
     "registering": _word_of(Registering),
     "accepts_keys": _yes_or_no,
     "tag_channels": _tag_channels,
+    "spread": _word_of(Spread),
+    "downloads_max": _count(1, DOWNLOADS_MAX),
+    "download_bytes_per_second": _count(BYTES_PER_SECOND_MIN, BYTES_PER_SECOND_MAX),
     "notes": _notes,
 }
 SETTINGS = tuple(_SETTINGS)

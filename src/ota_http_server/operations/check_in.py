@@ -6,7 +6,6 @@ something does (an offer, a fact that changed, an attempt that proved itself), i
 under the lock, on the rows.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +14,6 @@ from typing import TypeGuard
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.decision import decide
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.errors import Invalid, NotFound
-from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.image_facts import Kind
 from ota_http_server.domain.observation import KnownImage, proven, seen, told
 from ota_http_server.domain.offer import Decision, Hold, Offer, Reason, is_void
@@ -26,28 +23,18 @@ from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.self_comparing import for_self_comparing
 from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.catalog import Catalog, Shelf
-from ota_http_server.operations.download import NO_SUCH_PROJECT
 from ota_http_server.operations.move_attempt import move
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.register_device import found_or_registered
 from ota_http_server.operations.registry import Known, Registry, known_image, read
+from ota_http_server.operations.visit import Visit, poll_seconds_of
 from ota_http_server.storage.counters import CATALOG
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
-JITTER = 0.2  # boards that were switched on together must not ask together for ever
-
 UNINVITED = Hold(
     Reason.NOT_REGISTERED, "it is not in the registry, and this project takes nobody in by itself"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Which device comes, for which project, from where; its credential was verified."""
-
-    device: str
-    project: str
-    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +52,12 @@ class _Manner:
         if self.converses or attempt is None:
             return False
         return attempt.is_canceling and attempt.project == project
+
+    def gives_up(self, attempt: Attempt | None, decision: Decision) -> TypeGuard[Attempt]:
+        """Whether what it downloads again and again counts as failed now."""
+        if attempt is None or isinstance(decision, Offer) or not self.opens:
+            return False
+        return decision.reason is Reason.LOOPING and attempt.may_become(State.FAILED)
 
     def lets_go(self, attempt: Attempt | None, decision: Decision) -> TypeGuard[Attempt]:
         """Whether an offer that it did not take up is taken back; who only looks takes nothing."""
@@ -100,6 +93,7 @@ class CheckIn:
         database: Database,
         catalog: Catalog,
         registry: Registry,
+        reach: ReachNow,
         *,
         poll_seconds: int,
         devices_max: int,
@@ -107,6 +101,7 @@ class CheckIn:
         self._database = database
         self._catalog = catalog
         self._registry = registry
+        self._reach = reach
         self._poll_seconds = poll_seconds
         self._devices_max = devices_max
 
@@ -152,10 +147,12 @@ class CheckIn:
                 known.history,
                 at=at,
                 parts=parts,
+                reach=self._reach.of(shelf.project),
             )
             attempt = known.open_attempt
             if not (
                 manner.ends(attempt, visit.project)
+                or manner.gives_up(attempt, decision)
                 or manner.lets_go(attempt, decision)
                 or manner.opens_with(decision)
             ):
@@ -186,7 +183,11 @@ class CheckIn:
                 tx.attempts.history(visit.device),
                 at=tx.second,
                 parts=manner.parts,
+                reach=self._reach.exactly(tx, shelf.project),
             )
+            if isinstance(decision, Hold) and manner.gives_up(running, decision):
+                move(tx, running, State.FAILED, decision.detail)
+                running = None
             if isinstance(decision, Hold) and manner.lets_go(running, decision):
                 move(tx, running, State.SUPERSEDED, f"offered no more: {decision.reason}")
                 running = None
@@ -218,26 +219,6 @@ class CheckIn:
         self, visit: Visit, device: Device | None, decision: Decision, attempt: Attempt | None
     ) -> Answer:
         return Answer(device, decision, attempt, poll_seconds_of(visit.device, self._poll_seconds))
-
-
-def visit_of(caller: Identity, project: str, claimed: object, address: str) -> Visit:
-    """The visit of this caller; `claimed` is who it says it is, where its credential does not.
-
-    `NotFound` for another one's project, `Invalid` where nobody says which device it is.
-    """
-    if not caller.may_see(project):
-        raise NotFound(NO_SUCH_PROJECT)
-    if caller.subject:
-        return Visit(device_key(caller.subject), project, address)
-    if not isinstance(claimed, str) or not claimed:
-        raise Invalid("say which device this is: with a device's own credential, or as device=…")
-    return Visit(device_key(claimed), project, address)
-
-
-def poll_seconds_of(device_id: str, poll_seconds: int) -> int:
-    """The device's own interval: the same every time, and spread over the fleet."""
-    share = int.from_bytes(hashlib.sha256(device_id.encode()).digest()[:4], "big") / 2**32
-    return max(1, round(poll_seconds * (1 - JITTER + 2 * JITTER * share)))
 
 
 def _published(tx: Writing, shelf: Shelf, project: str) -> Sequence[Release]:
@@ -298,6 +279,7 @@ def _attempt(device: Device, offer: Offer, at: int) -> Attempt:
         from_sha256=device.image_sha256,
         offered_at=at,
         changed_at=at,
+        rollout=None if offer.rollout is None else offer.rollout.id,
     )
 
 

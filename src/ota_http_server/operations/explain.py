@@ -13,8 +13,10 @@ from ota_http_server.domain.identity import device_key
 from ota_http_server.domain.offer import Decision, Hold, Reason
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.project import Project
+from ota_http_server.domain.reach import Reach, place_in
 from ota_http_server.domain.release import Release, State
 from ota_http_server.operations.find_device import NO_SUCH_DEVICE
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Known, read
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Reading
@@ -44,8 +46,9 @@ class Explanation:
 class Explain:
     """The operation."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, reach: ReachNow) -> None:
         self._database = database
+        self._reach = reach
 
     def __call__(self, operator: Operator, device_id: str) -> Explanation:
         """`NotFound` for a device that is not there, or that this operator may not see."""
@@ -54,20 +57,32 @@ class Explain:
             if known is None or not operator.may_see(known.device.project):
                 raise NotFound(NO_SUCH_DEVICE)
             operator.must(Role.VIEWER, known.device.project)
-            return _explained(rows, known)
+            project = rows.projects.get(known.device.project)
+            return _explained(rows, known, project, self._reach.as_written(rows, project))
 
 
-def _explained(rows: Reading, known: Known) -> Explanation:
+def _explained(rows: Reading, known: Known, project: Project, reach: Reach) -> Explanation:
     device = known.device
-    project = rows.projects.get(device.project)
     releases = rows.releases.of_project(device.project, (State.PUBLISHED,))
-    decision = decide(device, project, releases, known.open_attempt, known.history, at=rows.second)
+    decision = decide(
+        device,
+        project,
+        releases,
+        known.open_attempt,
+        known.history,
+        at=rows.second,
+        reach=reach,
+    )
+    judged = verdicts(device, project, releases, known.history, at=rows.second, reach=reach)
     return Explanation(
         device=device,
         channel=project.channel_of(device),
         decision=decision,
-        sentences=tuple(_sentences(device, project, decision, known.latest)),
-        releases=tuple(verdicts(device, project, releases, known.history)),
+        sentences=(
+            *_sentences(device, project, decision, known.latest),
+            *_where_it_stands(device, project, reach),
+        ),
+        releases=tuple(judged),
         attempts=tuple(rows.attempts.of_device(device.id, ATTEMPTS_SHOWN)),
     )
 
@@ -113,6 +128,18 @@ def _what_happens(decision: Decision) -> str:
         f"At its next check-in it {word} {release.version} as {image.name} ({image.size:,} bytes);"
         f" newer by the rule {decision.rule}."
     )
+
+
+def _where_it_stands(device: Device, project: Project, reach: Reach) -> list[str]:
+    """In each rollout that is for it and not finished."""
+    channel = project.channel_of(device)
+    return [
+        f"Rollout {rollout.id} of {rollout.version} is {rollout.state}:"
+        f" {place_in(rollout, device)}."
+        for of_one in reach.rollouts.values()
+        for rollout in of_one
+        if rollout.is_unfinished and rollout.is_for(device, channel)
+    ]
 
 
 def _what_happened(attempt: Attempt) -> str:

@@ -127,6 +127,8 @@ class FillDraft:
             if release.state is not State.DRAFT:
                 raise Conflict(f"{release.version} is {release.state}: withdraw it instead")
             _check_is_no_folders(release, "remove them there")
+            if tx.releases.is_in_use(release.number):
+                raise Conflict(f"a rollout waits for {release.version}: the draft stays")
             tx.releases.remove(release.number)
             note_release(tx, operator, "remove_draft", release)
 

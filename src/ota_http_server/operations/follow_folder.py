@@ -127,7 +127,7 @@ class _Following:
                 self._tx.releases.remove_image(release.number, image.name)
             self._write(release)
             return
-        if self._tx.releases.was_offered(release.number):
+        if self._tx.releases.is_in_use(release.number):
             self._withdraw(release)
             return
         self._outcome.changed = True

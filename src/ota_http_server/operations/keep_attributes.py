@@ -6,8 +6,8 @@ from ota_http_server.domain.attempt import State
 from ota_http_server.domain.attributes import Mode, Said, changed
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import NotFound
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.registry import Known, Registry, read
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 

@@ -100,8 +100,9 @@ class LookAfterDevice:
                 return attempt
             if not attempt.may_become(State.CANCELED):
                 raise Conflict(f"it is too late: {attempt.version} is installed already")
+            attempt = called_off(tx, attempt)
             _note(tx, "cancel_attempt", operator, device, attempt=attempt.id)
-            return _canceled(tx, attempt)
+            return attempt
 
         return self._done(device_id, done)
 
@@ -145,7 +146,8 @@ def _move(tx: Writing, device: Device) -> None:
         move(tx, attempt, State.SUPERSEDED, "the device was moved to another project")
 
 
-def _canceled(tx: Writing, attempt: Attempt) -> Attempt:
+def called_off(tx: Writing, attempt: Attempt) -> Attempt:
+    """The attempt, ended at once if nothing began, else as soon as the device agrees."""
     attempt = replace(attempt, cancel_asked=True, changed_at=tx.second)
     if attempt.state not in BEGUN:
         return move(tx, attempt, State.CANCELED, "called off before it began")

@@ -22,6 +22,7 @@ from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
 from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Known, Registry
 from ota_http_server.storage.database import Database
 
@@ -55,9 +56,15 @@ class NewestImage:
     """The operation; one for each process."""
 
     def __init__(
-        self, database: Database, catalog: Catalog, registry: Registry, begun: BegunDownloads
+        self,
+        database: Database,
+        catalog: Catalog,
+        registry: Registry,
+        begun: BegunDownloads,
+        reach: ReachNow,
     ) -> None:
         self._database = database
+        self._reach = reach
         self._catalog = catalog
         self._registry = registry
         self._begun = begun
@@ -88,6 +95,7 @@ class NewestImage:
             history=NO_HISTORY if known is None else known.history,
             at=at,
             parts=FLASHED_WHOLE,
+            reach=self._reach.of(shelf.project),
         )
         if isinstance(decision, Offer):
             return Newest(decision.release, decision.image)

@@ -20,9 +20,11 @@ from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
 from ota_http_server.domain.self_comparing import chips_of, for_self_comparing
 from ota_http_server.domain.sighting import REVISION_MAX, Sighting
 from ota_http_server.operations.catalog import Catalog, Shelf
-from ota_http_server.operations.check_in import CheckIn, visit_of
+from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.visit import visit_of
 
 INSTALLED_WHOLE: tuple[Kind, ...] = (*FLASHED_WHOLE, "factory")
 """What a person may put on a new board."""
@@ -68,11 +70,13 @@ class Present:
         catalog: Catalog,
         registry: Registry,
         check_in: CheckIn,
+        reach: ReachNow,
         clock: Callable[[], datetime],
     ) -> None:
         self._catalog = catalog
         self._registry = registry
         self._check_in = check_in
+        self._reach = reach
         self._clock = clock
 
     def __call__(self, asking: Asking) -> Shown:
@@ -147,7 +151,8 @@ class Present:
         """What such a board would be offered; nothing that it did before counts."""
         project = for_self_comparing(shelf.project, shelf.releases)
         at = int(self._clock().timestamp())
-        decision = decide(board, project, shelf.releases, at=at, parts=parts)
+        reach = self._reach.of(shelf.project)
+        decision = decide(board, project, shelf.releases, at=at, parts=parts, reach=reach)
         return _shown(asking, shelf, board, decision)
 
 

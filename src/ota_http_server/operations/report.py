@@ -11,9 +11,9 @@ from enum import StrEnum
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.errors import NotFound
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.move_attempt import move
 from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 

@@ -6,8 +6,9 @@ manifest opens no attempt: the download of the image does, if that is what this 
 
 from ota_http_server.domain.errors import DiskFull, Unavailable
 from ota_http_server.logs import logger
-from ota_http_server.operations.check_in import CheckIn, Visit
+from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.visit import Visit
 
 LOG = logger("check-in")
 

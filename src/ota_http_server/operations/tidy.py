@@ -93,6 +93,8 @@ def _forget_drafts(tx: Writing) -> None:
     """Of pipelines that were cut off and never came back: their images would stay for good."""
     tx.releases.take_turn()
     for draft in tx.releases.drafts_of_doors(before=tx.second - DRAFT_SECONDS_MAX):
+        if tx.releases.is_in_use(draft.number):
+            continue  # a rollout waits for it
         tx.releases.remove(draft.number)
         tx.events.add("remove_draft", project=draft.project, release=draft.version, actor=TIDY)
 

@@ -27,10 +27,11 @@ from ota_http_server.http.firmware_door import FirmwareDialect
 from ota_http_server.http.images import send_image
 from ota_http_server.http.place import Place
 from ota_http_server.http.said import Said
-from ota_http_server.operations.check_in import CheckIn, Visit, visit_of
+from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.choose_filesystem import ChooseFilesystem
 from ota_http_server.operations.judge_file import Asking, JudgeFile
 from ota_http_server.operations.newest_image import NEWEST_NAME, Newest
+from ota_http_server.operations.visit import Visit, visit_of
 from ota_http_server.storage.blobs import Blobs
 
 ESP8266 = "esp8266"

@@ -20,9 +20,9 @@ from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.json_body import device_body, json_object
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.operations.ask_with_key import AskWithKey, SignedWords
-from ota_http_server.operations.check_in import poll_seconds_of
 from ota_http_server.operations.mint_with_key import MintWithKey
 from ota_http_server.operations.redeem_claim import RedeemClaim
+from ota_http_server.operations.visit import poll_seconds_of
 from ota_http_server.security.challenges import CHALLENGE_SECONDS
 
 METHODS = ("POST",)

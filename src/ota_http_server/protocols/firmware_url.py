@@ -21,11 +21,11 @@ from ota_http_server.http.images import send_digest, send_image
 from ota_http_server.http.manifests import encoded, manifest
 from ota_http_server.http.place import Place, immutable
 from ota_http_server.http.said import device_of
-from ota_http_server.operations.check_in import Visit
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download, Found
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.take_up import TakeUp
+from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.blobs import Blobs
 
 

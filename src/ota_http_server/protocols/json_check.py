@@ -21,8 +21,9 @@ from ota_http_server.http.json_body import device_body, json_object
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.said import Said
-from ota_http_server.operations.check_in import Answer, CheckIn, Visit, visit_of
+from ota_http_server.operations.check_in import Answer, CheckIn
 from ota_http_server.operations.report import Report, Told, Word
+from ota_http_server.operations.visit import Visit, visit_of
 
 ANSWER_BYTES_MAX = 1_024  # what boards have for it
 CHARACTER_BYTES_MAX = 6  # of one in JSON, as \u0007

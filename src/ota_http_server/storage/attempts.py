@@ -16,6 +16,7 @@ from ota_http_server.domain.attempt import (
 )
 from ota_http_server.domain.offer import History
 from ota_http_server.storage.counters import Counters, of_device
+from ota_http_server.storage.devices import CLOCKS_DIFFER_SECONDS_MAX
 from ota_http_server.storage.schema import attempt_lines, attempts, devices
 from ota_http_server.storage.turns import Turn, take_turn
 
@@ -76,6 +77,7 @@ class Attempts:
             .limit(50)  # so many tries without one success hold the device long before
         )
         failures: dict[int, int] = {}
+        failed_at: dict[int, int] = {}
         canceled: set[int] = set()
         deliveries: dict[str, int] = {}
         for row in rows:
@@ -84,11 +86,12 @@ class Attempts:
             gave_up = row.state == State.CANCELED.value and not row.cancel_asked
             if gave_up or State(row.state) in BAD:
                 failures[row.release] = failures.get(row.release, 0) + 1
+                failed_at.setdefault(row.release, row.finished_at or row.changed_at)
             elif row.state == State.CANCELED.value:
                 canceled.add(row.release)
             if row.deliveries:
                 deliveries[row.sha256] = deliveries.get(row.sha256, 0) + row.deliveries
-        return History(failures, frozenset(canceled), deliveries)
+        return History(failures, failed_at, frozenset(canceled), deliveries)
 
     def open(self, attempt: Attempt) -> Attempt:
         """The attempt with its id. Whoever calls saw to it that no other of the device is open."""
@@ -108,6 +111,8 @@ class Attempts:
                 from_version=attempt.from_version,
                 from_sha256=attempt.from_sha256,
                 offered_at=attempt.offered_at,
+                rollout=attempt.rollout,
+                excused=False,
                 **_changeable(attempt),
             )
         )
@@ -122,17 +127,26 @@ class Attempts:
         )
         Counters(self._connection).move(of_device(attempt.device))
 
-    def silent_since(self, before: int, limit: int) -> list[Attempt]:
-        """Open attempts whose device was not heard of since; the longest silent first."""
+    def silent_since(
+        self, before: int, now: int, limit: int, rollout: int | None = None
+    ) -> list[Attempt]:
+        """Open attempts whose device was not heard of since; the longest silent first.
+
+        A moment far ahead of now was written before the clock was set back: it is long ago.
+        `rollout`: of this one alone.
+        """
+        ahead = now + CLOCKS_DIFFER_SECONDS_MAX
         query = (
             select(attempts)
             .outerjoin(devices, devices.c.id == attempts.c.device)
             .where(
                 attempts.c.is_open.is_(True),
-                attempts.c.changed_at < before,
-                func.coalesce(devices.c.last_seen, 0) < before,
+                (attempts.c.changed_at < before) | (attempts.c.changed_at > ahead),
+                (func.coalesce(devices.c.last_seen, 0) < before) | (devices.c.last_seen > ahead),
             )
         )
+        if rollout is not None:
+            query = query.where(attempts.c.rollout == rollout)
         rows = self._connection.execute(query.order_by(attempts.c.changed_at).limit(limit))
         return [_attempt(row) for row in rows]
 
@@ -207,4 +221,5 @@ def _attempt(row: Row[tuple[object, ...]]) -> Attempt:
         deliveries=row.deliveries,
         cancel_asked=row.cancel_asked,
         detail=row.detail,
+        rollout=row.rollout,
     )

@@ -16,6 +16,10 @@ CATALOG = "catalog"
 """Projects and releases."""
 KEYS = "keys"
 """API keys."""
+ROLLOUTS = "rollouts"
+"""How far releases may spread."""
+STOPS = "stops"
+"""Whether anything is offered at all."""
 _DEVICES = tuple(f"devices-{number:02x}" for number in range(256))
 
 _MOVED = "ota_counters_moved"

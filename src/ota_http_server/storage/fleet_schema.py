@@ -3,7 +3,19 @@
 Like those of `schema`, which names them all: times are unix seconds, digests hexadecimal.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    false,
+    text,
+)
 
 from ota_http_server.storage.metadata import Counted, metadata
 
@@ -22,6 +34,9 @@ projects = Table(
     Column("notes", Text, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("edition", Integer, nullable=False),
+    Column("spread", String(16), nullable=False, server_default=text("'at-once'")),
+    Column("downloads_max", Integer),
+    Column("download_bytes_per_second", BigInteger),
 )
 
 releases = Table(
@@ -43,6 +58,7 @@ releases = Table(
     Column("withdrawn_at", BigInteger),
     Column("withdrawn_by", String(64)),
     Column("edition", Integer, nullable=False),
+    Column("floor", Boolean, nullable=False, server_default=false()),
     Index("ix_releases_project_identity", "project", "identity", unique=True),
 )
 
@@ -117,7 +133,10 @@ attempts = Table(
     Column("deliveries", Integer, nullable=False),
     Column("cancel_asked", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("rollout", BigInteger),
+    Column("excused", Boolean, nullable=False, server_default=false()),
     Index("ix_attempts_device_id", "device", "id"),
+    Index("ix_attempts_rollout_device", "rollout", "device"),
     Index("ix_attempts_release_state", "release", "state"),
 )
 Index(

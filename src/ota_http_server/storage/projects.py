@@ -4,7 +4,13 @@ import json
 
 from sqlalchemy import Connection, Row, delete, select
 
-from ota_http_server.domain.project import FolderMode, Project, Registering, UnknownVersion
+from ota_http_server.domain.project import (
+    FolderMode,
+    Project,
+    Registering,
+    Spread,
+    UnknownVersion,
+)
 from ota_http_server.storage.counters import CATALOG, Counters
 from ota_http_server.storage.schema import devices, projects, releases
 from ota_http_server.storage.upserts import insert_into
@@ -47,6 +53,9 @@ class Projects:
             "registering": project.registering.value,
             "accepts_keys": project.accepts_keys,
             "tag_channels": json.dumps(dict(project.tag_channels), sort_keys=True),
+            "spread": project.spread.value,
+            "downloads_max": project.downloads_max,
+            "download_bytes_per_second": project.download_bytes_per_second,
             "notes": project.notes,
             "created_at": project.created_at,
             "edition": project.edition,
@@ -74,6 +83,9 @@ def _project(row: Row[tuple[object, ...]]) -> Project:
         registering=Registering(row.registering),
         accepts_keys=row.accepts_keys,
         tag_channels=json.loads(row.tag_channels),
+        spread=Spread(row.spread),
+        downloads_max=row.downloads_max,
+        download_bytes_per_second=row.download_bytes_per_second,
         notes=row.notes,
         created_at=row.created_at,
         edition=row.edition,

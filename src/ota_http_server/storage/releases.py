@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from ota_http_server.domain.release import (
     Origin,
@@ -14,7 +14,7 @@ from ota_http_server.domain.release import (
     identity_text,
 )
 from ota_http_server.storage.counters import CATALOG, Counters
-from ota_http_server.storage.schema import attempts, images, release_images, releases
+from ota_http_server.storage.schema import attempts, images, release_images, releases, rollouts
 from ota_http_server.storage.turns import Turn, take_turn
 
 
@@ -45,6 +45,10 @@ class Releases:
             releases.c.project == project, releases.c.state.in_([s.value for s in states])
         )
         return sorted(self._found(query), key=lambda release: release.order, reverse=True)
+
+    def last_number(self) -> int:
+        """Of the release that came last, of whatever project."""
+        return self._connection.scalar(select(func.max(releases.c.id))) or 0
 
     def drafts_of_doors(self, before: int) -> list[Release]:
         """Drafts that somebody began, none of whose images came since; not those of the folder."""
@@ -148,14 +152,17 @@ class Releases:
         Counters(self._connection).move(CATALOG)
 
     def remove(self, number: int) -> None:
-        """A release that no device was ever offered (`was_offered`)."""
+        """A release that is not in use (`is_in_use`)."""
         self._connection.execute(delete(release_images).where(release_images.c.release == number))
         self._connection.execute(delete(releases).where(releases.c.id == number))
         Counters(self._connection).move(CATALOG)
 
-    def was_offered(self, number: int) -> bool:
-        query = select(attempts.c.id).where(attempts.c.release == number).limit(1)
-        return self._connection.execute(query).first() is not None
+    def is_in_use(self, number: int) -> bool:
+        """Whether a device was ever offered it, or a rollout is to take it to devices."""
+        offered = select(attempts.c.id).where(attempts.c.release == number).limit(1)
+        rolled_out = select(rollouts.c.id).where(rollouts.c.release == number).limit(1)
+        found = (self._connection.execute(query).first() for query in (offered, rolled_out))
+        return any(row is not None for row in found)
 
     def offered_images(self, number: int) -> list[tuple[str, str]]:
         """Name and SHA-256 of what devices were offered of it, whether it still has that or not."""
@@ -193,6 +200,7 @@ def _changeable(release: Release) -> dict[str, object]:
         "notes": release.notes,
         "min_from": release.min_from,
         "security": release.security,
+        "floor": release.floor,
         "forced": release.forced,
         "published_at": release.published_at,
         "withdrawn_at": release.withdrawn_at,
@@ -213,6 +221,7 @@ def _release(row: Row[tuple[object, ...]], having: list[ReleaseImage]) -> Releas
         notes=row.notes,
         min_from=row.min_from,
         security=row.security,
+        floor=row.floor,
         forced=row.forced,
         created_at=row.created_at,
         published_at=row.published_at,

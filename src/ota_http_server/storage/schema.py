@@ -30,6 +30,7 @@ from ota_http_server.storage.fleet_schema import (
     releases,
 )
 from ota_http_server.storage.metadata import Counted, metadata
+from ota_http_server.storage.rollout_schema import leases, rollouts, stops
 
 __all__ = [
     "api_keys",
@@ -44,6 +45,7 @@ __all__ = [
     "events",
     "files",
     "images",
+    "leases",
     "metadata",
     "projects",
     "refusals",
@@ -51,7 +53,9 @@ __all__ = [
     "releases",
     "revoked_devices",
     "revoked_tokens",
+    "rollouts",
     "secret_tries",
+    "stops",
 ]
 
 images = Table(

@@ -22,10 +22,13 @@ from ota_http_server.storage.downloads import Downloads
 from ota_http_server.storage.events import Event, Events
 from ota_http_server.storage.files import Files
 from ota_http_server.storage.images import Images
+from ota_http_server.storage.leases import Leases
 from ota_http_server.storage.projects import Projects
 from ota_http_server.storage.releases import Releases
 from ota_http_server.storage.revocations import Revocations
+from ota_http_server.storage.rollouts import Rollouts
 from ota_http_server.storage.secret_tries import SecretTries
+from ota_http_server.storage.stops import Stops
 
 
 class Journal(Protocol):
@@ -87,6 +90,18 @@ class Reading:
     @cached_property
     def attempts(self) -> Attempts:
         return Attempts(self.connection)
+
+    @cached_property
+    def rollouts(self) -> Rollouts:
+        return Rollouts(self.connection)
+
+    @cached_property
+    def stops(self) -> Stops:
+        return Stops(self.connection)
+
+    @cached_property
+    def leases(self) -> Leases:
+        return Leases(self.connection)
 
     @cached_property
     def credentials(self) -> Credentials:

@@ -19,6 +19,7 @@ class Turn(IntEnum):
     GATHERING_REFUSALS = 0x07A_0004
     CHANGING_RELEASES = 0x07A_0005
     OPENING_ATTEMPTS = 0x07A_0006
+    """And moving the rollouts that they belong to."""
     GIVING_KEYS = 0x07A_0010
     MOVING_DEVICE_KEYS = 0x07A_0011
 

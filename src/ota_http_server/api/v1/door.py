@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ota_http_server.http.operators import Operators
 from ota_http_server.operations.admit_key import AdmitKey
+from ota_http_server.operations.begin_rollout import BeginRollout
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.claim import Claims
 from ota_http_server.operations.enroll import Enroll
@@ -14,7 +16,9 @@ from ota_http_server.operations.look_after_device import LookAfterDevice
 from ota_http_server.operations.mint_token import MintToken
 from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.revoke_token import RevokeToken
+from ota_http_server.operations.roll_out import RollOut
 from ota_http_server.operations.settle_project import SettleProject
+from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.storage.database import Database
 
 
@@ -24,6 +28,10 @@ class Door:
 
     operators: Operators
     database: Database
+    begin_rollout: BeginRollout
+    roll_out: RollOut
+    stop: StopOffers
+    brake: Brake
     folders: Callable[[], list[str]]
     """The projects that have a folder."""
     follow: Callable[[str], object]

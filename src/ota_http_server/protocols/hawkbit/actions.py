@@ -14,7 +14,7 @@ from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.formats.swupdate import FORMAT as SWUPDATE
 from ota_http_server.domain.release import ReleaseImage
 from ota_http_server.operations.bounded import Bounded
-from ota_http_server.operations.check_in import Visit
+from ota_http_server.operations.visit import Visit
 from ota_http_server.protocols.hawkbit.links import MD5_SUFFIX, short_name
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Reading

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_http_server.http.exchange import Reply, Request
-from ota_http_server.operations.check_in import CheckIn, Visit
+from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.guess_project import GuessProject
 from ota_http_server.operations.keep_attributes import KeepAttributes
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.report import Report
+from ota_http_server.operations.visit import Visit
 from ota_http_server.protocols.hawkbit.actions import Actions
 from ota_http_server.protocols.hawkbit.links import Links
 from ota_http_server.storage.blobs import Blobs

@@ -13,7 +13,7 @@ from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.http.problems import problem
-from ota_http_server.operations.check_in import Visit, visit_of
+from ota_http_server.operations.visit import Visit, visit_of
 from ota_http_server.protocols.hawkbit.asked import Asked, Operations, Resource
 from ota_http_server.protocols.hawkbit.deploying import Deploying
 from ota_http_server.protocols.hawkbit.fetching import Fetching

@@ -14,8 +14,9 @@ from ota_http_server.domain.offer import Offer
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.domain.version import identity
 from ota_http_server.http.exchange import Reply
-from ota_http_server.operations.check_in import Answer, Visit
+from ota_http_server.operations.check_in import Answer
 from ota_http_server.operations.report import Told, Word
+from ota_http_server.operations.visit import Visit
 from ota_http_server.protocols.hawkbit import documents, words
 from ota_http_server.protocols.hawkbit.asked import Asked, Operations
 from ota_http_server.protocols.hawkbit.attributes import sighting_of

@@ -1,0 +1,135 @@
+"""Judging one release for one device: whether it is newer, fits, has come so far, may be tried."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.fitting import fitting
+from ota_http_server.domain.image_facts import Kind
+from ota_http_server.domain.newness import Running, newer
+from ota_http_server.domain.offer import Decision, History, Hold, Offer, Reason, Rule
+from ota_http_server.domain.project import Project
+from ota_http_server.domain.reach import Reach, about, reaching, resting, room
+from ota_http_server.domain.release import Release, ReleaseImage
+from ota_http_server.domain.rollout import Rollout
+from ota_http_server.domain.version import version_key
+
+DELIVERIES_MAX = 3  # the same complete image so often, and it still runs another one: a loop
+FAILURES_MAX = 3  # a release that failed so often on a device is not tried on it again
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What one decision is about."""
+
+    device: Device
+    project: Project
+    releases: Sequence[Release]
+    running: Running
+    attempt: Attempt | None
+    history: History
+    parts: Sequence[Kind]
+    reach: Reach
+    at: int
+
+    @property
+    def channel(self) -> str:
+        return self.project.channel_of(self.device)
+
+
+def judged(
+    case: Case, release: Release, *, pinned: bool = False, back: Rollout | None = None
+) -> Decision:
+    """This release for this device: hardware first, for an image decides what runs.
+
+    `pinned`: it gets this one whether it is newer or not; `back`: because this rollout says so.
+    """
+    if case.running.is_release(release):
+        return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
+    is_newer = newer(case.running, case.project, release)
+    if isinstance(is_newer, Hold) and not pinned:
+        return is_newer
+    rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
+    image = fitting(case.device, case.project, release, case.releases, case.parts)
+    if isinstance(image, Hold):
+        return image
+    rollout = back
+    if not pinned:
+        if (hold := _step_before(case, release)) is not None:
+            return hold
+        reached = reaching(case.reach, case.project, release, case.device, case.channel)
+        if isinstance(reached, Hold):
+            return about(reached, release)
+        rollout = reached
+    goes_on = case.attempt if _is_at(case.attempt, release, image) else None
+    hold = (
+        _loops(case, release, image, goes_on)
+        or _failed_before(case, release, rollout)
+        or _waits(case, rollout, goes_on)
+    )
+    return Offer(release, image, rule, goes_on, rollout) if hold is None else about(hold, release)
+
+
+def _step_before(case: Case, release: Release) -> Hold | None:
+    """Whether another release comes first: a floor that nobody goes past, or any so new."""
+    floors = (one for one in case.running.floors if one.order < release.order)
+    first = next((one for one in floors if _must_pass(case, one)), None)
+    if first is not None:
+        detail = f"{first.version} comes first: no device goes past it"
+        return Hold(Reason.NEEDS_STEP, detail, release)
+    if release.min_from is None:
+        return None
+    version = case.running.version
+    if version is not None and version_key(version) >= version_key(release.min_from):
+        return None
+    detail = f"{release.version} can follow {release.min_from} or newer, not {version}"
+    return Hold(Reason.NEEDS_STEP, detail, release)
+
+
+def _must_pass(case: Case, floor: Release) -> bool:
+    """Whether the device comes from below it, and it was made for such devices."""
+    if floor.channel != case.channel or isinstance(newer(case.running, case.project, floor), Hold):
+        return False
+    image = fitting(case.device, case.project, floor, case.releases, case.parts)
+    return isinstance(image, ReleaseImage)
+
+
+def _loops(
+    case: Case, release: Release, image: ReleaseImage, goes_on: Attempt | None
+) -> Hold | None:
+    deliveries = case.history.deliveries.get(image.sha256, 0)
+    if goes_on is not None:  # who was let try again may go on with an attempt from before
+        deliveries = max(deliveries, goes_on.deliveries)
+    if deliveries < DELIVERIES_MAX:
+        return None
+    detail = f"it was sent {release.version} whole {deliveries} times and still runs another"
+    return Hold(Reason.LOOPING, detail)
+
+
+def _failed_before(case: Case, release: Release, rollout: Rollout | None) -> Hold | None:
+    failures = case.history.failures.get(release.number, 0)
+    if rollout is not None:
+        if (hold := resting(rollout, case.history, case.device, case.at)) is not None:
+            return hold
+    elif failures >= FAILURES_MAX:
+        return Hold(Reason.FAILING, f"{release.version} failed on it {failures} times")
+    if release.number in case.history.canceled:
+        detail = f"{release.version} was called off for it; `devices retry` lets it try again"
+        return Hold(Reason.CANCELED, detail)
+    return None
+
+
+def _waits(case: Case, rollout: Rollout | None, goes_on: Attempt | None) -> Hold | None:
+    """Who was offered it already has the room that it needs, as long as the hour is right."""
+    hold = room(case.reach, rollout, case.device, case.at)
+    if hold is not None and goes_on is not None and hold.reason is not Reason.OUTSIDE_WINDOW:
+        return None
+    return hold
+
+
+def _is_at(attempt: Attempt | None, release: Release, image: ReleaseImage) -> bool:
+    return attempt is not None and (attempt.release, attempt.sha256) == (
+        release.number,
+        image.sha256,
+    )

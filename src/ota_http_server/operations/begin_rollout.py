@@ -1,0 +1,155 @@
+"""Beginning a rollout: its stages, its first devices, and whether it may go so far at once."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ota_http_server.domain.errors import Conflict, Invalid
+from ota_http_server.domain.operator import Operator, Role
+from ota_http_server.domain.release import Release
+from ota_http_server.domain.release import State as ReleaseState
+from ota_http_server.domain.rollout import (
+    SALT_BYTES,
+    SHARES,
+    UNCANARIED_SHARE_MAX,
+    Rollout,
+    Target,
+    least_share,
+    sizes,
+)
+from ota_http_server.domain.rollout_plan import Plan, Stage, default_shares, default_stages
+from ota_http_server.operations.look_at_fleet import Fleet, fleet_of
+from ota_http_server.operations.news import News
+from ota_http_server.operations.write_release import found_release
+from ota_http_server.operations.write_rollout import note_move, reason_of
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Writing
+
+DEVICES_MAX = 1_000  # named one by one; more are better described
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutWish:
+    """What is asked for."""
+
+    project: str
+    version: str
+    plan: Plan = field(default_factory=Plan)
+    target: Target = field(default_factory=Target)
+    canaries: frozenset[str] = frozenset()
+    takes_back: bool = False
+    """It is an older release, for devices that accept to go back."""
+    reason: str = ""
+    override: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A rollout, and how many devices each of its stages has now."""
+
+    rollout: Rollout
+    sizes: tuple[int, ...]
+
+
+class BeginRollout:
+    """The operation; after it returns, this process knows; the others within two seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        news: News,
+        salt: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._database = database
+        self._news = news
+        self._salt = salt
+
+    def __call__(self, operator: Operator, wish: RolloutWish, *, dry: bool = False) -> Begun:
+        """The rollout, running; of a draft it begins when that is published.
+
+        Raises `Conflict` while another one of the release is not finished, and for a first stage
+        beyond 10 % without an override. `dry`: nothing is written, and its number is 0.
+        """
+        operator.must(Role.OPERATOR, wish.project)
+        reason_of(wish.reason, needed=wish.override or wish.takes_back)
+        fleet = fleet_of(self._database, wish.project)
+        draft = _drafted(wish, fleet, self._salt(SALT_BYTES), operator)
+
+        def begun(tx: Writing) -> Rollout:
+            tx.releases.take_turn()
+            release = found_release(tx, wish.project, wish.version)
+            tx.rollouts.take_turn()
+            _check_release(release)
+            before = tx.rollouts.of_release(release.number)
+            _check_others(release, before)
+            is_canaried = any(one.is_canaried for one in before)
+            _check_first_stage(draft, is_canaried=is_canaried, override=wish.override)
+            rollout = replace(
+                draft,
+                release=release.number,
+                version=release.version,
+                is_canaried=is_canaried,
+                takes_back=tx.releases.last_number() if wish.takes_back else None,
+                created_at=tx.second,
+                changed_at=tx.second,
+            )
+            if dry:
+                return rollout
+            rollout = tx.rollouts.add(rollout)
+            note_move(tx, operator, "create_rollout", rollout, wish.reason, override=wish.override)
+            return rollout
+
+        rollout = self._database.change(begun)
+        self._news.refresh()
+        return Begun(rollout, tuple(sizes(rollout, fleet)))
+
+
+def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -> Rollout:
+    """The rollout as far as the wish and the fleet say it."""
+    known = {device.id for device, _ in fleet}
+    if strange := sorted(wish.canaries - known):
+        raise Invalid(f"{wish.project} has no device {strange[0]}, which is to be a canary")
+    if max(len(wish.canaries), len(wish.target.devices)) > DEVICES_MAX:
+        raise Invalid(f"at most {DEVICES_MAX:,} devices are named one by one; select them instead")
+    shares = default_shares(has_canaries=bool(wish.canaries))
+    rollout = Rollout(
+        id=0,
+        project=wish.project,
+        release=0,
+        version=wish.version,
+        salt=salt,
+        stages=wish.plan.stages or tuple(Stage(share) for share in shares),
+        target=wish.target,
+        canaries=wish.canaries,
+        policy=wish.plan.policy,
+        reason=reason_of(wish.reason, needed=False),
+        created_by=operator.name,
+    )
+    if rollout.stages[0].share == 0 and not rollout.canaries:
+        raise Invalid("a first stage of 0 percent needs canaries that are named")
+    rollout = replace(rollout, least_share=least_share(rollout, fleet))
+    if not wish.plan.stages:
+        rollout = replace(rollout, stages=default_stages(shares, sizes(rollout, fleet)))
+    return rollout
+
+
+def _check_release(release: Release) -> None:
+    if release.state is ReleaseState.WITHDRAWN:
+        raise Conflict(f"{release.version} is withdrawn: restore it first")
+
+
+def _check_others(release: Release, before: list[Rollout]) -> None:
+    running = next((one for one in before if one.is_unfinished), None)
+    if running is not None:
+        raise Conflict(
+            f"rollout {running.id} of {release.version} is {running.state}: finish or abort it"
+        )
+
+
+def _check_first_stage(rollout: Rollout, *, is_canaried: bool, override: bool) -> None:
+    # Of a handful of devices one is more than 10 %: what counts is what was asked for.
+    if rollout.stages[0].share > UNCANARIED_SHARE_MAX and not (is_canaried or override):
+        raise Conflict(
+            f"a first stage of {100 * rollout.stages[0].share / SHARES:g} % is more than the 10 %"
+            " that a release may reach uncanaried; an override with a reason allows it"
+        )

@@ -1,0 +1,125 @@
+"""How far releases may spread now: rollouts and the stop from memory, and how much room there is.
+
+Where an attempt is opened, the same is looked at once more on the rows, under the lock: a cap is
+exact however many devices ask at once, and a rollout that was halted a moment ago offers nothing.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from ota_http_server.domain.errors import Unavailable
+from ota_http_server.domain.project import Project
+from ota_http_server.domain.reach import Load, Reach, Slots, by_release
+from ota_http_server.domain.rollout import Rollout, State
+from ota_http_server.operations.bounded import Bounded
+from ota_http_server.operations.brake import Brake
+from ota_http_server.operations.news import News
+from ota_http_server.storage.counters import ROLLOUTS
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Reading, Writing
+
+PROJECTS_MAX = 1_000  # in memory
+ROOM_SECONDS = 1.0  # so old may be what memory knows of the room; a free place is looked at again
+
+Known = tuple[int, Mapping[int, tuple[Rollout, ...]], Sequence[Rollout]]
+"""The counter it was read at; all rollouts by release; those that others can make wait."""
+Room = tuple[Mapping[int, Load], Sequence[Slots]]
+
+
+class ReachNow:
+    """One for each process. `downloads_max`: of the whole server; None: any number."""
+
+    def __init__(
+        self,
+        database: Database,
+        news: News,
+        brake: Brake,
+        *,
+        downloads_max: int | None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._news = news
+        self._brake = brake
+        self._downloads_max = downloads_max
+        self._monotonic = monotonic
+        self._known: Bounded[str, Known] = Bounded(PROJECTS_MAX)
+        self._room: Bounded[str, tuple[float, Room]] = Bounded(PROJECTS_MAX)
+
+    def of(self, project: Project) -> Reach:
+        """From memory, a second old at most. On the hot path."""
+        _, rollouts, paced = self._remembered(project.name)
+        loads, slots = self._roomy(project, paced)
+        return Reach(rollouts=rollouts, loads=loads, slots=slots, stop=self._brake.of(project.name))
+
+    def exactly(self, tx: Writing, project: Project) -> Reach:
+        """From the rows; nobody else takes up room until the transaction ends.
+
+        The device that it is for is locked before.
+        """
+        known = self._known.get(project.name)
+        if known is None or known[0] != tx.counters.get(ROLLOUTS):
+            known = _read(tx, project.name)
+        _, rollouts, paced = known
+        room: Room = ({}, ())
+        if paced or self._is_limited(project):
+            tx.rollouts.take_turn()
+            room = self._counted(tx, project, paced)
+        return Reach(
+            rollouts=rollouts,
+            loads=room[0],
+            slots=room[1],
+            stop=self._brake.exactly(tx, project.name),
+        )
+
+    def as_written(self, rows: Reading, project: Project) -> Reach:
+        """From the rows, to be read by people."""
+        _, rollouts, paced = _read(rows, project.name)
+        loads, slots = self._counted(rows, project, paced)
+        return Reach(rollouts=rollouts, loads=loads, slots=slots, stop=self._brake.of(project.name))
+
+    def _remembered(self, project: str) -> Known:
+        count = self._news.of(ROLLOUTS)
+        known = self._known.get(project)
+        if known is not None and known[0] == count:
+            return known
+        try:
+            with self._database.reading() as rows:
+                found = _read(rows, project)
+        except Unavailable:
+            if known is None:
+                raise
+            return known
+        return self._known.put(project, found)
+
+    def _roomy(self, project: Project, paced: Sequence[Rollout]) -> Room:
+        if not paced and not self._is_limited(project):
+            return {}, ()
+        found = self._room.get(project.name)
+        if found is not None and self._monotonic() - found[0] < ROOM_SECONDS:
+            return found[1]
+        try:
+            with self._database.reading() as rows:
+                room = self._counted(rows, project, paced)
+        except Unavailable:
+            return {}, ()  # nothing is opened without the rows
+        self._room.put(project.name, (self._monotonic(), room))
+        return room
+
+    def _is_limited(self, project: Project) -> bool:
+        return self._downloads_max is not None or project.downloads_max is not None
+
+    def _counted(self, rows: Reading, project: Project, paced: Sequence[Rollout]) -> Room:
+        loads = {rollout.id: rows.rollouts.load(rollout, rows.second) for rollout in paced}
+        slots = []
+        for most, whose in ((self._downloads_max, None), (project.downloads_max, project.name)):
+            if most is not None:
+                slots.append(Slots(most=most, taken=rows.rollouts.downloads(whose, rows.second)))
+        return loads, slots
+
+
+def _read(rows: Reading, project: str) -> Known:
+    count = rows.counters.get(ROLLOUTS)
+    found = rows.rollouts.of_project(project)
+    paced = [one for one in found if one.policy.is_paced and one.state is not State.ABORTED]
+    return count, by_release(found), paced

@@ -1,0 +1,105 @@
+"""Steering rollouts: silence is noticed, a stage that held is left, what goes wrong is halted.
+
+One process of all instances does it, by a lease. It acts on rows alone, and each step is one
+transaction: killed between any two of them, the next holder goes on where it stopped.
+"""
+
+from dataclasses import replace
+
+from ota_http_server.domain.rollout import Rollout, State, least_share
+from ota_http_server.domain.rollout_health import what_lacks
+from ota_http_server.logs import logger
+from ota_http_server.operations.judge_rollout import judge
+from ota_http_server.operations.lease import Held, Leasing
+from ota_http_server.operations.look_at_fleet import fleet_of
+from ota_http_server.operations.mark_silent import MarkSilent
+from ota_http_server.operations.roll_out import further
+from ota_http_server.operations.write_rollout import note_rollout, written
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.transaction import Writing
+
+LOG = logger("rollout")
+
+EVERY_SECONDS = 2.0
+SECONDS_UNWRITTEN_MAX = 30.0  # of a stage's time; as much is lost if this process is killed
+FLEET_SECONDS = 60.0  # how often it is looked for a first device
+HELD = "all that the stage needs was there"
+
+
+class SteerRollouts:
+    """The chore; one for each process."""
+
+    def __init__(self, database: Database, leasing: Leasing, mark_silent: MarkSilent) -> None:
+        self._database = database
+        self._leasing = leasing
+        self._mark_silent = mark_silent
+        self._unwritten: dict[int, float] = {}
+        """Seconds that rollouts ran in their stages."""
+        self._looked: dict[int, int] = {}
+
+    def __call__(self) -> None:
+        held = self._leasing.hold()
+        if held is None:
+            self._unwritten.clear()
+            return
+        self._mark_silent(held)
+        with self._database.reading() as rows:
+            unfinished = rows.rollouts.unfinished()
+        running = {one.id for one in unfinished if one.state is State.RUNNING}
+        self._unwritten = {
+            number: self._unwritten.get(number, 0.0) + held.elapsed_seconds for number in running
+        }
+        for rollout in unfinished:
+            self._steer(rollout, held)
+
+    def _steer(self, rollout: Rollout, held: Held) -> None:
+        seconds = int(self._unwritten.get(rollout.id, 0.0))
+        seen = replace(rollout, stage_seconds=rollout.stage_seconds + seconds)
+        with self._database.reading() as rows:
+            tally = rows.rollouts.tally(rollout.id)
+        if rollout.state is State.RUNNING and what_lacks(seen, tally) is None:
+            self._database.change(lambda tx: _advanced(tx, rollout, seconds))
+        elif seconds >= SECONDS_UNWRITTEN_MAX:
+            self._database.change(lambda tx: tx.rollouts.add_stage_seconds(rollout.id, seconds))
+        else:
+            if tally.devices == 0:
+                self._look_for_a_first(rollout, held)
+            return
+        self._unwritten[rollout.id] = self._unwritten.get(rollout.id, seconds) - seconds
+
+    def _look_for_a_first(self, rollout: Rollout, held: Held) -> None:
+        """The fleet may have been empty when it began."""
+        if rollout.stage > 0 or rollout.least_share > 0 or rollout.canaries:
+            return
+        if abs(held.at - self._looked.get(rollout.id, 0)) < FLEET_SECONDS:
+            return
+        self._looked = {**self._looked, rollout.id: held.at}
+        share = least_share(rollout, fleet_of(self._database, rollout.project))
+        if share > 0:
+            self._database.change(lambda tx: _begins_at(tx, rollout.id, share))
+
+
+def _advanced(tx: Writing, rollout: Rollout, seconds: int) -> None:
+    """One stage further, if that is still right now that nobody else moves it."""
+    now = judge(tx, rollout.id)
+    if now is None or now.state is not State.RUNNING or now.stage != rollout.stage:
+        return
+    now = replace(now, stage_seconds=now.stage_seconds + seconds)
+    if what_lacks(now, tx.rollouts.tally(now.id)) is not None:
+        return
+    after = further(tx, now, HELD, held=True)
+    note_rollout(tx, None, "advance_rollout", after, stage=after.stage + 1, reason=HELD)
+    LOG.info("rollout %s of %s: %s", after.id, after.version, _where(after))
+
+
+def _where(rollout: Rollout) -> str:
+    if rollout.state is State.FINISHED:
+        return "finished"
+    return f"stage {rollout.stage + 1} of {len(rollout.stages)}"
+
+
+def _begins_at(tx: Writing, number: int, share: int) -> None:
+    tx.rollouts.take_turn()
+    rollout = tx.rollouts.get(number)
+    if rollout is not None and rollout.stage == 0 and rollout.least_share == 0:
+        written(tx, replace(rollout, least_share=share))

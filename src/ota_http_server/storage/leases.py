@@ -1,0 +1,54 @@
+"""Leases: work that one process does for all of them, and how long the clock has been steady.
+
+Who holds a lease writes down when it looked. A gap between two looks, or a step of the clock, says
+that nobody could have heard of a device meanwhile: silence is counted from there anew.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from ota_http_server.storage.schema import leases
+from ota_http_server.storage.upserts import insert_into
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """Times are unix seconds."""
+
+    name: str
+    holder: str
+    until: int
+    looked_at: int
+    steady_since: int
+
+
+class Leases:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def get(self, name: str, *, locks: bool = False) -> Lease | None:
+        """`locks`: nobody else takes it until the transaction ends."""
+        query = select(leases).where(leases.c.name == name)
+        row = self._connection.execute(query.with_for_update() if locks else query).first()
+        if row is None:
+            return None
+        return Lease(
+            name=row.name,
+            holder=row.holder,
+            until=row.until,
+            looked_at=row.looked_at,
+            steady_since=row.steady_since,
+        )
+
+    def put(self, lease: Lease) -> None:
+        values = {
+            "holder": lease.holder,
+            "until": lease.until,
+            "looked_at": lease.looked_at,
+            "steady_since": lease.steady_since,
+        }
+        new = insert_into(self._connection, leases, name=lease.name, **values)
+        self._connection.execute(
+            new.on_conflict_do_update(index_elements=[leases.c.name], set_=values)
+        )
