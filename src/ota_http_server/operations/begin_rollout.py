@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from ota_http_server.domain.errors import Conflict, Invalid
 from ota_http_server.domain.operator import Operator, Role
@@ -13,34 +13,17 @@ from ota_http_server.domain.rollout import (
     SHARES,
     UNCANARIED_SHARE_MAX,
     Rollout,
-    Target,
     least_share,
     sizes,
 )
-from ota_http_server.domain.rollout_plan import Plan, Stage, default_shares, default_stages
+from ota_http_server.domain.rollout_plan import Stage, default_shares, default_stages
 from ota_http_server.operations.look_at_fleet import Fleet, fleet_of
 from ota_http_server.operations.news import News
+from ota_http_server.operations.rollout_wish import RolloutWish
 from ota_http_server.operations.write_release import found_release
 from ota_http_server.operations.write_rollout import note_move, reason_of
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
-
-DEVICES_MAX = 1_000  # named one by one; more are better described
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RolloutWish:
-    """What is asked for."""
-
-    project: str
-    version: str
-    plan: Plan = field(default_factory=Plan)
-    target: Target = field(default_factory=Target)
-    canaries: frozenset[str] = frozenset()
-    takes_back: bool = False
-    """It is an older release, for devices that accept to go back."""
-    reason: str = ""
-    override: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +92,6 @@ def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -
     known = {device.id for device, _ in fleet}
     if strange := sorted(wish.canaries - known):
         raise Invalid(f"{wish.project} has no device {strange[0]}, which is to be a canary")
-    if max(len(wish.canaries), len(wish.target.devices)) > DEVICES_MAX:
-        raise Invalid(f"at most {DEVICES_MAX:,} devices are named one by one; select them instead")
     shares = default_shares(has_canaries=bool(wish.canaries))
     rollout = Rollout(
         id=0,

@@ -134,11 +134,21 @@ class Rollouts:
         counts: dict[int, int] = {row[0]: row[1] for row in rows}
         return Tally(**{one.name: counts.get(_RANKS[one.name], 0) for one in fields(Tally)})
 
-    def came_to(self, number: int, what: str, limit: int) -> list[str]:
+    def outcomes(self, number: int) -> dict[str, str]:
+        """What each of its devices came to, in the words of a tally."""
+        words = {rank: word for word, rank in _RANKS.items()}
+        rows = self._connection.execute(
+            select(attempts.c.device, func.max(_rank()))
+            .where(attempts.c.rollout == number)
+            .group_by(attempts.c.device)
+        )
+        return {row[0]: words[row[1]] for row in rows if row[1] in words}
+
+    def came_to(self, number: int, what: str, after: str, limit: int) -> list[str]:
         """Devices of it that came to this word of a tally, by id."""
         query = (
             select(attempts.c.device)
-            .where(attempts.c.rollout == number)
+            .where(attempts.c.rollout == number, attempts.c.device > after)
             .group_by(attempts.c.device)
             .having(func.max(_rank()) == _RANKS[what])
             .order_by(attempts.c.device)

@@ -116,6 +116,21 @@ class Number(fields.Integer):
         return value
 
 
+class Percent(fields.Float):
+    """0 to 100, with two decimals at most."""
+
+    default_error_messages = _refusing("must be a number of percent")
+
+    def __init__(self, about: str = "", **more: Any) -> None:
+        rule = validate.Range(0, 100, error="must be 0 to 100 percent")
+        super().__init__(validate=rule, metadata={"description": about} if about else {}, **more)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.make_error("invalid")
+        return value
+
+
 class Moment(fields.Field[int]):
     """Unix seconds inside, RFC 3339 outside."""
 

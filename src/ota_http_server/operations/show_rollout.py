@@ -1,0 +1,68 @@
+"""Showing a rollout: how far it has come, what its devices came to, and what it waits for."""
+
+from collections import Counter
+from dataclasses import dataclass, fields
+
+from ota_http_server.domain.rollout import SHARES, Rollout, State, sizes, stage_of
+from ota_http_server.domain.rollout_health import Tally, what_lacks
+from ota_http_server.operations.look_at_fleet import Fleet
+from ota_http_server.storage.transaction import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageShown:
+    """A stage, and the devices that come with it (those of the stages before not counted)."""
+
+    percent: float
+    dwell_seconds: int
+    verified_min: int
+    devices: int | None
+    """How many the stage has now, with those of the stages before; None: nobody counted."""
+    tally: Tally | None
+    """What the devices that come with it came to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A rollout to be read by people."""
+
+    rollout: Rollout
+    tally: Tally
+    waits_for: str | None
+    """What lacks before the next stage; None unless it is running, or where nothing lacks."""
+    stages: tuple[StageShown, ...]
+
+
+def shown(rows: Reading, rollout: Rollout, fleet: Fleet | None = None) -> Shown:
+    """`fleet`: the project's devices, where stages are to be counted."""
+    tally = rows.rollouts.tally(rollout.id)
+    lacks = what_lacks(rollout, tally) if rollout.state is State.RUNNING else None
+    if fleet is None:
+        counted: list[int | None] = [None] * len(rollout.stages)
+        tallies: list[Tally | None] = [None] * len(rollout.stages)
+    else:
+        counted = [*sizes(rollout, fleet)]
+        tallies = [*_by_stage(rollout, rows.rollouts.outcomes(rollout.id))]
+    stages = tuple(
+        StageShown(
+            percent=percent_of(rollout.share_of(number)),
+            dwell_seconds=stage.dwell_seconds,
+            verified_min=stage.verified_min,
+            devices=counted[number],
+            tally=tallies[number],
+        )
+        for number, stage in enumerate(rollout.stages)
+    )
+    return Shown(rollout=rollout, tally=tally, waits_for=lacks, stages=stages)
+
+
+def percent_of(share: int) -> float:
+    return 100 * share / SHARES
+
+
+def _by_stage(rollout: Rollout, outcomes: dict[str, str]) -> list[Tally]:
+    counts: list[Counter[str]] = [Counter() for _ in rollout.stages]
+    for device, word in outcomes.items():
+        counts[stage_of(rollout, device)][word] += 1
+    words = [one.name for one in fields(Tally)]
+    return [Tally(**{word: count[word] for word in words}) for count in counts]
