@@ -62,6 +62,7 @@ ENDS_THE_SEARCH = frozenset(
         Reason.BUSY,
         Reason.OUTSIDE_WINDOW,
         Reason.NO_SLOT,
+        Reason.DOWNLOAD_ONLY,
     }
 )
 """An older release is no answer to these: the device may have come from it, or it only waits."""
@@ -89,12 +90,13 @@ def decide(
     at: int,
     parts: Sequence[Kind] = FLASHED_WHOLE,
     reach: Reach = EVERYWHERE,
+    defers: bool = False,
 ) -> Decision:
     """Offer the release, or say why not. The first reason found is the one reported.
 
     `releases` are the project's published ones, the newest first. `attempt` is the device's open
     one; `at` is now, in unix seconds. `parts`: which kinds of image are asked for. `reach`: how far
-    releases may spread now.
+    releases may spread now. `defers`: the client can fetch an image without installing it.
     """
     if reach.stop is not None:
         return Hold(Reason.STOPPED, f"nothing is offered now: {reach.stop.reason}")
@@ -105,7 +107,7 @@ def decide(
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
     running = Running(device, releases)
-    case = Case(device, project, releases, running, attempt, history, parts, reach, at)
+    case = Case(device, project, releases, running, attempt, history, parts, reach, at, defers)
     going_on = _going_on(case)
     if going_on is not None:
         return going_on
@@ -151,12 +153,15 @@ def _going_on(case: Case) -> Decision | None:
     if attempt.state is State.INSTALLED:
         detail = f"it reported {attempt.version} as installed and was not seen running it yet"
         return Hold(Reason.AWAITING_RESTART, detail, release)
+    rollout = _rollout_of(case, attempt)
+    if attempt.state is State.DOWNLOADED and rollout is not None and rollout.only_fetches:
+        return None  # all that was asked of it is done; another rollout may ask for more
     misfit = misfit_of(case.device, case.project, release, image)
     if image.part not in case.parts or misfit is not None:
         return None  # it may have said more about itself since
     if attempt.deliveries >= DELIVERIES_MAX or not _is_still_wanted(case, release):
         return None
-    return Offer(release, image, Rule.VERSION, attempt, _rollout_of(case, attempt))
+    return Offer(release, image, Rule.VERSION, attempt, rollout)
 
 
 def _rollout_of(case: Case, attempt: Attempt) -> Rollout | None:

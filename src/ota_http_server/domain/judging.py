@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ota_http_server.domain.attempt import Attempt
+from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.fitting import fitting
 from ota_http_server.domain.image_facts import Kind
@@ -32,6 +32,8 @@ class Case:
     parts: Sequence[Kind]
     reach: Reach
     at: int
+    defers: bool = False
+    """The client can fetch an image and leave its installation for later."""
 
     @property
     def channel(self) -> str:
@@ -62,9 +64,10 @@ def judged(
         if isinstance(reached, Hold):
             return about(reached, release)
         rollout = reached
-    goes_on = case.attempt if _is_at(case.attempt, release, image) else None
+    goes_on = case.attempt if _is_at(case.attempt, release, image, rollout) else None
     hold = (
-        _loops(case, release, image, goes_on)
+        _not_asked(case, release, rollout, goes_on)
+        or _loops(case, release, image, goes_on)
         or _failed_before(case, release, rollout)
         or _waits(case, rollout, goes_on)
     )
@@ -120,6 +123,21 @@ def _failed_before(case: Case, release: Release, rollout: Rollout | None) -> Hol
     return None
 
 
+def _not_asked(
+    case: Case, release: Release, rollout: Rollout | None, goes_on: Attempt | None
+) -> Hold | None:
+    """Who cannot tell fetching from installing would install it."""
+    if rollout is None or not rollout.only_fetches:
+        return None
+    if goes_on is not None and goes_on.state is State.DOWNLOADED:
+        detail = f"it has {release.version}, and is not to install it yet"
+        return Hold(Reason.DOWNLOAD_ONLY, detail)
+    if case.defers:
+        return None
+    detail = f"{release.version} is to be fetched and not installed, and its client cannot do that"
+    return Hold(Reason.DOWNLOAD_ONLY, detail)
+
+
 def _waits(case: Case, rollout: Rollout | None, goes_on: Attempt | None) -> Hold | None:
     """Who was offered it already has the room that it needs, as long as the hour is right."""
     hold = room(case.reach, rollout, case.device, case.at)
@@ -128,8 +146,10 @@ def _waits(case: Case, rollout: Rollout | None, goes_on: Attempt | None) -> Hold
     return hold
 
 
-def _is_at(attempt: Attempt | None, release: Release, image: ReleaseImage) -> bool:
-    return attempt is not None and (attempt.release, attempt.sha256) == (
-        release.number,
-        image.sha256,
-    )
+def _is_at(
+    attempt: Attempt | None, release: Release, image: ReleaseImage, rollout: Rollout | None
+) -> bool:
+    """Whether the attempt is at this very offer; by another rollout it would count elsewhere."""
+    if attempt is None or attempt.rollout != (None if rollout is None else rollout.id):
+        return False
+    return (attempt.release, attempt.sha256) == (release.number, image.sha256)

@@ -49,6 +49,7 @@ class Reason(StrEnum):
     NO_SLOT = "no-slot"
     RESTING = "resting"
     TAKEN_BACK = "taken-back"
+    DOWNLOAD_ONLY = "download-only"
 
 
 class Rule(StrEnum):

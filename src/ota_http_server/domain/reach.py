@@ -90,7 +90,7 @@ def reaching(
 ) -> Rollout | Hold | None:
     """The rollout by which the release has reached the device, or why it has not.
 
-    None: it reaches all. Of several rollouts the one that went farthest counts.
+    None: it reaches all. Of several rollouts that have come to it the latest counts.
     """
     rollouts = reach.rollouts.get(release.number, ())
     if not rollouts:
@@ -99,7 +99,7 @@ def reaching(
         detail = f"{release.version} has no rollout, and this project spreads by rollouts alone"
         return Hold(Reason.NO_ROLLOUT, detail, release)
     holds = []
-    for rollout in rollouts:
+    for rollout in reversed(rollouts):
         hold = _why_not(rollout, release, device, channel)
         if hold is None:
             return rollout

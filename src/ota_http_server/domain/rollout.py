@@ -10,7 +10,7 @@ from enum import StrEnum
 from hashlib import sha256
 
 from ota_http_server.domain.device import Device
-from ota_http_server.domain.rollout_plan import Policy, Stage
+from ota_http_server.domain.rollout_plan import Mode, Policy, Stage
 from ota_http_server.domain.selection import Selection
 
 SHARES = 10_000
@@ -98,6 +98,11 @@ class Rollout:
     @property
     def is_unfinished(self) -> bool:
         return self.state in UNFINISHED
+
+    @property
+    def only_fetches(self) -> bool:
+        """Its devices are not to install the image."""
+        return self.policy.mode is Mode.DOWNLOAD_ONLY
 
     @property
     def share(self) -> int:

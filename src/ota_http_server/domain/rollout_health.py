@@ -47,7 +47,11 @@ class Tally:
 
 
 def successes(rollout: Rollout, tally: Tally) -> int:
-    return tally.verified + (tally.installed if rollout.policy.counts_installed else 0)
+    """Devices that did what was asked of them."""
+    good = tally.verified
+    if rollout.only_fetches:
+        good += tally.downloaded
+    return good + (tally.installed if rollout.policy.counts_installed else 0)
 
 
 def why_halt(rollout: Rollout, tally: Tally) -> str | None:

@@ -148,6 +148,7 @@ class CheckIn:
                 at=at,
                 parts=parts,
                 reach=self._reach.of(shelf.project),
+                defers=converses,
             )
             attempt = known.open_attempt
             if not (
@@ -184,6 +185,7 @@ class CheckIn:
                 at=tx.second,
                 parts=manner.parts,
                 reach=self._reach.exactly(tx, shelf.project),
+                defers=manner.converses,
             )
             if isinstance(decision, Hold) and manner.gives_up(running, decision):
                 move(tx, running, State.FAILED, decision.detail)

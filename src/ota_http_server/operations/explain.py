@@ -72,6 +72,7 @@ def _explained(rows: Reading, known: Known, project: Project, reach: Reach) -> E
         known.history,
         at=rows.second,
         reach=reach,
+        defers=True,
     )
     judged = verdicts(device, project, releases, known.history, at=rows.second, reach=reach)
     return Explanation(

@@ -13,6 +13,7 @@ from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.formats.swupdate import FORMAT as SWUPDATE
 from ota_http_server.domain.release import ReleaseImage
+from ota_http_server.domain.rollout_plan import Mode
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.visit import Visit
 from ota_http_server.protocols.hawkbit.links import MD5_SUFFIX, short_name
@@ -46,6 +47,8 @@ class Action:
 
     attempt: Attempt
     images: tuple[ReleaseImage, ...]
+    mode: Mode = Mode.FORCED
+    """How urgently the rollout asks, by which it was offered."""
 
     def image(self, name: str) -> ReleaseImage:
         for image in self.images:
@@ -110,4 +113,6 @@ def _read(rows: Reading, visit: Visit, number: int) -> Action:
         raise NotFound("the release of this action is gone")
     image = next((one for one in own if one.name == attempt.image_name), own[0])
     beside = (one for one in images if one.name.endswith(DELTA_ENDING) and one is not image)
-    return Action(attempt, (image, *(beside if image.format == SWUPDATE else ())))
+    rollout = None if attempt.rollout is None else rows.rollouts.get(attempt.rollout)
+    mode = Mode.FORCED if rollout is None else rollout.policy.mode
+    return Action(attempt, (image, *(beside if image.format == SWUPDATE else ())), mode)

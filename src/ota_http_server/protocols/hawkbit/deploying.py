@@ -1,7 +1,10 @@
 """Deployments, cancellations, what is installed, and consent: reading them, and reports on them."""
 
+from dataclasses import replace
+
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.errors import Conflict, NotFound
+from ota_http_server.domain.rollout_plan import Mode
 from ota_http_server.http.exchange import Reply
 from ota_http_server.http.lane import not_allowed
 from ota_http_server.http.problems import body_of, plain_problem
@@ -41,6 +44,8 @@ class Deploying:
 
     def deployment_feedback(self, asked: Asked) -> Reply:
         word = words.deployment_word(asked.number, body_object(asked.request))
+        if word.told is Told.INSTALLED and self._is_download_only(asked):
+            word = replace(word, told=Told.DOWNLOADED)  # all that was asked of it is done
         self._report(asked.visit, word)
         return DONE
 
@@ -69,6 +74,9 @@ class Deploying:
         self._actions.find(asked.visit, asked.number)
         detail = "this action does not wait for a confirmation"
         return plain_problem(410, body_of(410, "gone", detail))
+
+    def _is_download_only(self, asked: Asked) -> bool:
+        return self._actions.find(asked.visit, asked.number).mode is Mode.DOWNLOAD_ONLY
 
     def _document(self, asked: Asked, action: Action) -> Reply:
         most = words.history_of(asked.request.query)

@@ -6,14 +6,20 @@ from typing import Any
 from ota_http_server.domain.attempt import Attempt, State
 from ota_http_server.domain.formats.mcuboot import FORMAT as MCUBOOT
 from ota_http_server.domain.release import ReleaseImage
+from ota_http_server.domain.rollout_plan import Mode
 from ota_http_server.protocols.hawkbit.actions import Action
 from ota_http_server.protocols.hawkbit.links import MD5_SUFFIX, Links
 
 Document = dict[str, Any]
 
 SLEEP_SECONDS_MAX = 24 * 3600 - 1  # HH:MM:SS, and Zephyr takes exactly eight characters
-NOW = "forced"
-"""`skip` makes SWUpdate close the action, and rauc install nothing."""
+_HANDLING = {
+    Mode.FORCED: ("forced", "forced"),
+    Mode.SOFT: ("attempt", "attempt"),
+    # SWUpdate closes such an action without a download; rauc fetches the bundle and says so.
+    Mode.DOWNLOAD_ONLY: ("forced", "skip"),
+}
+"""How the download and the update are asked for."""
 
 _HISTORY = {
     State.OFFERED: "RETRIEVED",
@@ -48,6 +54,7 @@ def deployment(
 ) -> Document:
     """One chunk, which is all that rauc and Zephyr take."""
     attempt = action.attempt
+    download, update = _HANDLING[action.mode]
     chunk = {
         "part": part_of(action.images[0]),
         "version": attempt.version,
@@ -56,7 +63,7 @@ def deployment(
     }
     document: Document = {
         "id": str(attempt.id),
-        word: {"download": NOW, "update": NOW, "chunks": [chunk]},
+        word: {"download": download, "update": update, "chunks": [chunk]},
     }
     if messages is not None:
         document["actionHistory"] = {"status": _status(attempt), "messages": list(messages)}
