@@ -44,6 +44,7 @@ from ota_http_server.operations.roll_out import RollOut
 from ota_http_server.operations.settle_project import SettleProject
 from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.operations.try_admin_secret import AdminGate
+from ota_http_server.operations.unreached import Unreached
 from ota_http_server.operations.verify_credential import CredentialVerifier
 from ota_http_server.operations.verify_key import KeyVerifier
 from ota_http_server.operations.verify_token import TokenVerifier
@@ -234,7 +235,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
             news,
         ),
         download=Download(database, collection, begun, catalog),
-        describe=DescribeProject(collection, catalog, database),
+        describe=DescribeProject(collection, catalog, database, Unreached(registry, reach)),
         mint=MintToken(
             database,
             tokens,

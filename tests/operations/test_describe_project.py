@@ -4,11 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import ANYONE
+from ota_http_server.domain.operator import Operator
 from ota_http_server.domain.project import FolderMode, Project
 from ota_http_server.domain.release import State
 from ota_http_server.operations.describe_project import DescribeProject
+from ota_http_server.operations.rollout_wish import RolloutWish
+from ota_http_server.operations.unreached import Unreached
+from ota_http_server.operations.visit import Visit
 from tests.operations.fleets import Fleet, lamp
+
+SHELL = Operator("shell", None)
 
 
 @pytest.fixture(name="fleet")
@@ -21,11 +28,12 @@ def a_fleet(database, clock, tmp_path):
 
 @pytest.fixture(name="described")
 def describing(fleet):
-    describe = DescribeProject(fleet.collection, fleet.catalog, fleet.database)
+    unreached = Unreached(fleet.registry, fleet.reach)
+    describe = DescribeProject(fleet.collection, fleet.catalog, fleet.database, unreached)
 
-    def described():
-        newest = describe.newest(ANYONE, "lamp")
-        return describe.versions(ANYONE, "lamp"), newest.listed.name, newest.listed.version_from
+    def described(caller=ANYONE):
+        newest = describe.newest(caller, "lamp")
+        return describe.versions(caller, "lamp"), newest.listed.name, newest.listed.version_from
 
     return described
 
@@ -68,3 +76,26 @@ def test_a_draft_of_the_folder_is_not_the_latest(fleet, described):
     fleet.drop("lamp-1.2.0.bin", lamp("1.2.0"))
 
     assert described()[1] == "lamp-1.1.0.bin"
+
+
+def test_the_latest_is_the_release_before_for_whom_a_rollout_has_not_reached(fleet, described):
+    for name in ("canary", "other"):
+        fleet.comes(Visit(name, "lamp", "192.0.2.1"), version="1.0.0", chip="esp32")
+    fleet.database.change(lambda tx: tx.attempts.forget_device("other"))
+    wish = {"version": "1.1.0", "canaries": ["canary"]}
+    fleet.begin_rollout(SHELL, RolloutWish.of("lamp", wish))
+
+    assert described(identity("canary"))[:2] == (["1.0.0", "1.1.0"], "lamp-1.1.0.bin")
+    assert described(identity("other"))[:2] == (["1.0.0"], "lamp-1.0.0.bin")
+    assert described()[:2] == (["1.0.0"], "lamp-1.0.0.bin")
+
+
+def test_nothing_is_the_latest_while_all_offers_are_stopped(fleet, described):
+    fleet.stop_offers.stop(SHELL, None, "smoke")
+
+    with pytest.raises(NotFound, match="smoke"):
+        described()
+
+
+def identity(device):
+    return replace(ANYONE, subject=device)

@@ -1,7 +1,8 @@
 """Describing a project: which versions it has, and what its newest image is.
 
 Files of the folder and images of releases count alike: of releases, those of the default channel.
-A file whose release is a draft, was withdrawn, or follows another channel, is not for everybody.
+A file whose release is a draft, was withdrawn, or follows another channel, is not for everybody;
+nor is one whose rollout has not come to the caller.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.catalog import Catalog, Shelf
 from ota_http_server.operations.collect import Collected, Collection
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.unreached import Unreached
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.images import Image
 
@@ -35,6 +37,7 @@ class _Described:
 
     collected: list[Collected]
     shelf: Shelf
+    unreached: frozenset[int]
     versions: list[str]
     newest: Newest | None
 
@@ -42,11 +45,18 @@ class _Described:
 class DescribeProject:
     """The operation; it reads folder and releases as the process knows them."""
 
-    def __init__(self, collection: Collection, catalog: Catalog, database: Database) -> None:
+    def __init__(
+        self,
+        collection: Collection,
+        catalog: Catalog,
+        database: Database,
+        unreached: Unreached,
+    ) -> None:
+        self._unreached = unreached
         self._collection = collection
         self._catalog = catalog
         self._database = database
-        self._known: Bounded[str, _Described] = Bounded(1_000)
+        self._known: Bounded[tuple[str, frozenset[int]], _Described] = Bounded(1_000)
 
     def versions(self, caller: Identity, project: str) -> list[str]:
         """Distinct versions, ascending; files without one are served but not listed."""
@@ -66,19 +76,23 @@ class DescribeProject:
         shelf = self._catalog.of(project)
         if collected is None and shelf.is_empty:
             raise NotFound(NO_SUCH_PROJECT)
-        known = self._known.get(project)
+        unreached = self._unreached(caller, shelf)
+        key = project, unreached
+        known = self._known.get(key)
         if known is None or known.collected is not collected or known.shelf is not shelf:
-            known = self._known.put(project, self._describe(collected or [], shelf))
+            known = self._known.put(key, self._describe(collected or [], shelf, unreached))
         return known
 
-    def _describe(self, collected: list[Collected], shelf: Shelf) -> _Described:
+    def _describe(
+        self, collected: list[Collected], shelf: Shelf, unreached: frozenset[int]
+    ) -> _Described:
         lying = {(one.name, one.sha256): one for one in listed(_of_folder(collected))}
-        files = _for_all(lying, shelf) + _of_releases(shelf)
+        files = _for_all(lying, shelf, unreached) + _of_releases(shelf, unreached)
         found = latest(files)
         newest = None
         if found is not None and (image := self._image(found, collected)) is not None:
             newest = Newest(image, lying.get((found.name, found.sha256), found))
-        return _Described(collected, shelf, versions(files), newest)
+        return _Described(collected, shelf, unreached, versions(files), newest)
 
     def _image(self, found: Listed, collected: list[Collected]) -> Image | None:
         for one in collected:
@@ -92,23 +106,37 @@ def _of_folder(collected: list[Collected]) -> list[Seen]:
     return [Seen(one.name, one.image.sha256, one.seen, one.image.version) for one in collected]
 
 
-def _for_all(lying: Mapping[tuple[str, str], Listed], shelf: Shelf) -> list[Seen]:
+def _for_all(
+    lying: Mapping[tuple[str, str], Listed], shelf: Shelf, unreached: frozenset[int]
+) -> list[Seen]:
     """Those of the folder, by the versions that they have beside all the others."""
+    withheld = shelf.withheld | _images_of(shelf, unreached)
     return [
         Seen(one.name, one.sha256, one.first_seen_index, None, one.version)
         for key, one in lying.items()
-        if one.version is not None and key not in shelf.withheld
+        if one.version is not None and key not in withheld
     ]
 
 
-def _of_releases(shelf: Shelf) -> list[Seen]:
+def _images_of(shelf: Shelf, unreached: frozenset[int]) -> set[tuple[str, str]]:
+    """Name and SHA-256 of images in these releases, and in none that has come to the caller."""
+    images = {True: set[tuple[str, str]](), False: set[tuple[str, str]]()}
+    for release in shelf.releases:
+        for image in release.images:
+            images[release.number in unreached].add((image.name, image.sha256))
+    return images[True] - images[False]
+
+
+def _of_releases(shelf: Shelf, unreached: frozenset[int]) -> list[Seen]:
     """Of those that did not come by the folder."""
     return [
         Seen(
             image.name, image.sha256, LATER + release.number, image.header_version, release.version
         )
         for release in reversed(shelf.releases)
-        if release.origin is not Origin.FOLDER and release.channel == DEFAULT_CHANNEL
+        if release.origin is not Origin.FOLDER
+        and release.channel == DEFAULT_CHANNEL
+        and release.number not in unreached
         for image in sorted(release.images, key=_is_flashed_whole)
     ]
 
