@@ -21,6 +21,8 @@ from ota_http_server.http.problems import status_of
 from ota_http_server.protocols.enrollment import Enrollment
 from ota_http_server.protocols.json_check import JsonCheck
 from ota_http_server.settings import Settings, env_name, knobs
+from ota_http_server.storage.audit_line import audit_line
+from ota_http_server.storage.events import Event
 from tests.pages import REPOSITORY, anchors, blocks, headings, links, pages
 
 README = REPOSITORY / "README.md"
@@ -239,6 +241,17 @@ def test_every_audit_word_and_fact_is_explained():
     assert [fact for fact in facts if f"`{fact}`" not in page] == []
 
 
+def test_the_facts_of_audit_words_stand_in_the_order_of_the_line():
+    rows = re.findall(
+        r"^\| `(\w+)` \|[^|]+\| `([\w ]+)` \|$", (REFERENCE / "audit.md").read_text(), re.MULTILINE
+    )
+
+    assert len(rows) > 20
+    for action, facts in rows:
+        event = Event(1, 0, action, dict.fromkeys(facts.split(), "x"), "", "")
+        assert re.findall(r" (\w+)=x", audit_line(event)) == facts.split(), action
+
+
 def test_every_format_is_in_the_reference():
     modules = [
         import_module(f"{formats.__name__}.{m.name}") for m in iter_modules(formats.__path__)
@@ -329,17 +342,21 @@ def refusal_kinds() -> list[type[errors.Refusal]]:
     ]
 
 
+NOTE_WORD_AT = {"events.add": 0, "note_release": 2, "note_rollout": 2, "note_move": 2}
+"""Which argument of a function that notes an event is its word."""
+
+
 def audited() -> tuple[set[str], set[str]]:
-    """The words and facts of every `events.add(…)` in the source, and every `note_release(…)`."""
+    """The words and facts of every event that the source notes."""
     words: set[str] = set()
     facts: set[str] = set()
     for file in (SOURCE / "operations").glob("*.py"):
         tree = ast.parse(file.read_text())
         for call in ast.walk(tree):
             name = ast.unparse(call.func) if isinstance(call, ast.Call) else ""
-            if name.endswith("events.add") or name == "note_release":
+            if (place := NOTE_WORD_AT.get(name.removeprefix("tx."))) is not None:
                 facts |= {keyword.arg for keyword in call.keywords if keyword.arg}
-                words |= words_of(call.args[2 if name == "note_release" else 0], tree)
+                words |= words_of(call.args[place], tree)
     return words, facts
 
 
@@ -350,7 +367,7 @@ def words_of(said: ast.expr, tree: ast.Module) -> set[str]:
     return {
         str(argument.value)
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and ast.unparse(call.func) == "_note"
+        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("_note", "self._move")
         for argument in call.args
         if isinstance(argument, ast.Constant)
     }

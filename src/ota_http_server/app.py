@@ -20,9 +20,12 @@ from ota_http_server.http.device_api import DeviceApi
 from ota_http_server.http.exchange import REASONS, Reply
 from ota_http_server.http.firmware_door import FirmwareDialect, FirmwareDoor
 from ota_http_server.http.grants import Grants
+from ota_http_server.http.images import Images
 from ota_http_server.http.lane import DeviceLane, Dialect
 from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.operators import Operators
+from ota_http_server.http.pace import REFRESH_SECONDS as PACE_SECONDS
+from ota_http_server.http.pace import Pace
 from ota_http_server.http.problems import CODES, body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
@@ -40,6 +43,7 @@ from ota_http_server.operations import (
 from ota_http_server.operations.background import Background, Chore
 from ota_http_server.operations.begun_downloads import WRITE_SECONDS
 from ota_http_server.operations.choose_filesystem import ChooseFilesystem
+from ota_http_server.operations.download_rates import DownloadRates
 from ota_http_server.operations.guess_project import GuessProject
 from ota_http_server.operations.judge_file import JudgeFile
 from ota_http_server.operations.keep_attributes import KeepAttributes
@@ -102,13 +106,20 @@ def create_app(settings: Settings, host: Host | None = None) -> Flask:
         monotonic=host.monotonic,
         heard=ota.progress.sent,
     )
-    background = Background(_chores(settings, ota, host, transfers, log))
+    pace = Pace(
+        settings.download_bytes_per_second or None,
+        DownloadRates(ota.stores.database, ota.news),
+        processes=host.processes,
+        monotonic=host.monotonic,
+    )
+    background = Background(_chores(settings, ota, host, transfers, pace, log))
     app.wsgi_app = DeviceLane(  # type: ignore[method-assign]
         app.wsgi_app,
         _dialects(settings, ota, host),
         proxies,
         transfers,
         log,
+        pace,
         before=background.ensure_started,
     )
     app.extensions["ota"] = ota
@@ -155,25 +166,26 @@ def _dialects(settings: Settings, ota: Ota, host: Host) -> list[Dialect]:
     callers = Callers(grants, query_token=settings.query_token)
     prefix = firmware_prefix(settings)
     take_up = TakeUp(ota.registry, ota.check_in)
-    plain = FirmwareUrl(prefix, ota.download, ota.describe, ota.blobs, take_up, ota.registry)
+    images = Images(ota.blobs, ota.registry, ota.brake)
+    plain = FirmwareUrl(prefix, ota.download, ota.describe, images, take_up)
     links = ManifestLinks(prefix, ota.opaque, host.wall)
     newest = NewestImage(ota.stores.database, ota.catalog, ota.registry, ota.begun, ota.reach)
     lies_there = ota.collection.lies_there
-    latest = LatestImage(newest, links, ota.blobs, plain, lies_there)
+    latest = LatestImage(newest, links, images, plain, lies_there)
     named: dict[str, FirmwareDialect] = dict.fromkeys(latest.names, latest)
     named |= _manifests(ota, links)
     arduino = Arduino(
         ota.check_in,
-        JudgeFile(ota.catalog, ota.download, ota.registry),
+        JudgeFile(ota.catalog, ota.download, ota.registry, ota.brake),
         ChooseFilesystem(ota.catalog),
-        ota.blobs,
+        images,
         lies_there,
     )
     json_check = JsonCheck(callers, ota.check_in, ota.report, links)
     return [
-        FirmwareDoor(prefix, callers, named, [arduino], plain),
+        FirmwareDoor(prefix, callers, named, [arduino], plain, poll_seconds=settings.poll_seconds),
         DeviceApi([json_check, _enrollment(settings, ota)]),
-        _hawkbit(ota, host, callers),
+        _hawkbit(ota, host, callers, images),
     ]
 
 
@@ -188,7 +200,7 @@ def _manifests(ota: Ota, links: ManifestLinks) -> dict[str, FirmwareDialect]:
     }
 
 
-def _hawkbit(ota: Ota, host: Host, callers: Callers) -> Hawkbit:
+def _hawkbit(ota: Ota, host: Host, callers: Callers, images: Images) -> Hawkbit:
     database, folders = ota.stores.database, ota.collection.folder.projects
     operations = Operations(
         check_in=ota.check_in,
@@ -198,14 +210,14 @@ def _hawkbit(ota: Ota, host: Host, callers: Callers) -> Hawkbit:
         registry=ota.registry,
         database=database,
         actions=Actions(database, monotonic=host.monotonic),
-        blobs=ota.blobs,
+        images=images,
         wall=host.wall,
     )
     return Hawkbit(callers, operations)
 
 
 def _chores(
-    settings: Settings, ota: Ota, host: Host, transfers: Transfers, log: RequestLog
+    settings: Settings, ota: Ota, host: Host, transfers: Transfers, pace: Pace, log: RequestLog
 ) -> list[Chore]:
     database, collection = ota.stores.database, ota.collection
     folder = ota.release_folder
@@ -218,7 +230,9 @@ def _chores(
         Chore("writing progress", progress.WRITE_SECONDS, ota.progress.write_due),
         Chore("writing visits", registry.WRITE_SECONDS, ota.registry.write),
         Chore("refreshing news", news.REFRESH_SECONDS, ota.news.refresh),
-        Chore("looking for the stop", brake.LOOK_SECONDS, ota.brake.look),
+        Chore("learning rates", PACE_SECONDS, pace.refresh),
+        Chore("learning keys", news.REFRESH_SECONDS, ota.key_verifier.refresh),
+        Chore("looking for the stop", brake.LOOK_SECONDS, ota.brake.refresh),
         Chore("steering rollouts", steer_rollouts.EVERY_SECONDS, steering),
         Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),
         Chore("writing owed lines", 5.0, lambda: ota.stores.journal.catch_up(database)),

@@ -79,6 +79,8 @@ class Host:
     wall: Callable[[], float] = time.time
     """The same time as unix seconds: asked for at every request, so no object is made of it."""
     monotonic: Callable[[], float] = time.monotonic
+    processes: int = 1
+    """How many of them share what is allowed to the whole instance."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from ota_http_server.knob import DEVICES, FILES, LIMITS, LOGS, PROXY, SERVE, TOK
 Network = IPv4Network | IPv6Network
 MIB = 2**20
 DAY_SECONDS = 24 * 3600
+MADE = "made in the data folder"
 
 OWN_ROUTES = ("admin", "api", "favicon.ico", "flash", "healthz", "readyz", "status")
 """Firmware under one of these paths would hide the server's own answers."""
@@ -35,12 +36,8 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     host: str = knob("0.0.0.0", "address to listen on", SERVE)  # noqa: S104 - the brief's default
     port: int = knob(8071, "port to listen on", SERVE, least=1, most=65535)
     no_certs: bool = knob(False, "serve plain HTTP instead of HTTPS", SERVE)
-    cert: Path | None = knob(
-        None, "certificate (PEM) to show", SERVE, shown_default="made in the data folder"
-    )
-    key: Path | None = knob(
-        None, "private key (PEM) of the certificate", SERVE, shown_default="made in the data folder"
-    )
+    cert: Path | None = knob(None, "certificate (PEM) to show", SERVE, shown_default=MADE)
+    key: Path | None = knob(None, "private key (PEM) of the certificate", SERVE, shown_default=MADE)
     public_url: str | None = knob(
         None,
         "scheme and host that devices use, for absolute URLs",
@@ -99,11 +96,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
     )
     jwt_expiry_max: int = knob(1440, "most minutes a token may live", TOKENS, least=1, most=525_600)
     jwt_secret: str | None = knob(
-        None,
-        "secret that signs tokens",
-        TOKENS,
-        secret=True,
-        shown_default="made in the data folder",
+        None, "secret that signs tokens", TOKENS, secret=True, shown_default=MADE
     )
     jwt_secret_also: str | None = knob(
         None,
@@ -113,11 +106,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         shown_default="none",
     )
     admin_secret: str | None = knob(
-        None,
-        "secret of the admin endpoints",
-        TOKENS,
-        secret=True,
-        shown_default="made in the data folder",
+        None, "secret of the admin endpoints", TOKENS, secret=True, shown_default=MADE
     )
     shared_secret: bool = knob(True, "let the admin secret open the admin endpoints", TOKENS)
     device_secret: str | None = knob(
@@ -125,7 +114,7 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         "secret that device credentials and download tickets are made with",
         TOKENS,
         secret=True,
-        shown_default="made in the data folder",
+        shown_default=MADE,
     )
     query_token: bool = knob(True, "accept `?token=` on GET and HEAD", TOKENS)
 
@@ -144,7 +133,14 @@ class Settings:  # pylint: disable=too-many-instance-attributes
         most=365 * DAY_SECONDS,
     )
     downloads_max: int = knob(
-        0, "most devices that download at the same time; 0: any number", DEVICES, most=1_000_000
+        0, "most devices that download at a time; 0: any number", DEVICES, least=0, most=1_000_000
+    )
+    download_bytes_per_second: int = knob(
+        0,
+        "most bytes a second of all downloads together; 0: any number",
+        DEVICES,
+        least=0,
+        most=10**12,
     )
     devices_max: int = knob(
         100_000, "most devices in the registry", DEVICES, least=1, most=10_000_000

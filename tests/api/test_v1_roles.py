@@ -26,6 +26,17 @@ LEAST = {
     "add_image": "publisher",
     "add_versioned_image": "publisher",
     "get_image": "viewer",
+    "list_rollouts": "viewer",
+    "create_rollout": "operator",
+    "get_rollout": "viewer",
+    "pause_rollout": "operator",
+    "resume_rollout": "operator",
+    "advance_rollout": "operator",
+    "abort_rollout": "operator",
+    "list_rollout_devices": "viewer",
+    "get_stops": "viewer",
+    "stop_offers": "operator",
+    "lift_stop": "operator",
     "list_devices": "viewer",
     "get_device": "viewer",
     "register_device": "operator",
@@ -66,6 +77,13 @@ SAID = {
     "withdraw_release": {"reason": "x"},
     "restore_release": {"reason": "x"},
     "change_project": {"notes": "x"},
+    "create_rollout": {"version": "1.0.0"},
+    "pause_rollout": {"reason": "x"},
+    "resume_rollout": {"reason": "x"},
+    "advance_rollout": {"stage": 1, "reason": "x"},
+    "abort_rollout": {"reason": "x"},
+    "stop_offers": {"project": "lamp", "reason": "x"},
+    "lift_stop": {"project": "lamp", "reason": "x"},
     "register_device": {"project": "lamp"},
     "change_device": {"notes": "x"},
     "mint_token": {"device_id": UUID, "project": "lamp"},
@@ -77,7 +95,12 @@ SAID = {
 
 SENT = {"add_image": IMAGE, "add_versioned_image": IMAGE}
 
-CALLS = {o["operationId"]: (method, path) for method, path, o in operations(document())}
+ASKED = {"list_rollout_devices": "?what=failed"}
+
+CALLS = {
+    o["operationId"]: (method, path + ASKED.get(o["operationId"], ""))
+    for method, path, o in operations(document())
+}
 PATHS = [name for name, (_, path) in CALLS.items() if "{" in path]
 
 
@@ -122,7 +145,12 @@ def test_to_a_key_of_another_project_nothing_of_this_one_is_there(ota, keys, nam
     method, path = CALLS[name]
     there = things(ota)
     never = {"project": "never", "device": "never-1", "key": "never", "claim": "999999"}
-    never |= {"digest": "00" * 32, "fingerprint": "00" * 32, "attempt": "999999"}
+    never |= {
+        "rollout": "999999",
+        "digest": "00" * 32,
+        "fingerprint": "00" * 32,
+        "attempt": "999999",
+    }
     stranger = keys["admin", "oven"]
 
     foreign = stranger.ask(method, path.format(**there), SAID.get(name))
@@ -136,7 +164,16 @@ def test_to_a_key_of_another_project_nothing_of_this_one_is_there(ota, keys, nam
 
 
 @pytest.mark.parametrize(
-    "name", ["mint_token", "create_claim", "preauthorize_device_key", "create_key", "revoke_tokens"]
+    "name",
+    [
+        "mint_token",
+        "create_claim",
+        "preauthorize_device_key",
+        "create_key",
+        "revoke_tokens",
+        "stop_offers",
+        "lift_stop",
+    ],
 )
 def test_a_wish_for_another_project_is_forbidden(ota, keys, name):
     things(ota)
@@ -156,6 +193,8 @@ def test_lists_hold_only_what_is_of_the_keys_project(ota, keys, name):
     api.post("/claims", {"project": "oven"})
     api.post("/device-keys", {"project": "oven", "fingerprint": "ee" * 32})
     api.patch("/projects/oven", {"notes": "x"})
+    api.put("/projects/oven/releases/1.0.0")
+    api.post("/projects/oven/rollouts", {"version": "1.0.0"})
 
     for project in ("lamp", "oven"):
         items = keys["admin", project].walk(path)

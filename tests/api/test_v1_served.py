@@ -97,3 +97,31 @@ def test_a_refused_body_does_not_keep_the_connection_from_the_next_call(server):
             assert answer.status == 401
     finally:
         connection.close()
+
+
+def test_everything_is_stopped_at_every_worker_with_the_database_away(server):
+    token = server.mint("lamp")
+
+    def reasons():
+        path = "/api/device/v1/check?version=0.1.0&chip=esp32"
+        return {server.get(path, token).json().get("reason") for _ in range(16)}
+
+    def say(path):
+        said = b'{"reason": "it burns"}'
+        secret, kind = server.admin_secret, "application/json"
+        return server.ask("POST", path, body=said, Content_Type=kind, X_Admin_Secret=secret)
+
+    assert "stopped" not in reasons()
+    database = server.data_dir / "ota.sqlite"
+    away = database.rename(database.with_name("away"))
+    try:
+        wait_until(lambda: server.get("/readyz").status == 503)
+        answer = say("/api/v1/stop")
+    finally:
+        away.rename(database)
+
+    assert (answer.status, answer.json()["everywhere"]) == (200, False), answer.body
+    wait_until(lambda: reasons() == {"stopped"})
+    wait_until(lambda: say("/api/v1/stop/lift").status == 200)
+    wait_until(lambda: "stopped" not in reasons())
+    assert "incident" not in server.log

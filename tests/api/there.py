@@ -34,6 +34,7 @@ def things(ota: Instance) -> dict[str, str]:
         "project": "lamp",
         "version": "1.0.0",
         "file": "lamp-1.0.0.bin",
+        "rollout": str(rollout(api)),
         "device": DEVICE,
         "attempt": str(attempt(ota, DEVICE)),
         "key": "ci",
@@ -41,6 +42,18 @@ def things(ota: Instance) -> dict[str, str]:
         "digest": given.json["credential"]["digest"],
         "fingerprint": FINGERPRINT,
     }
+
+
+def rollout(api: Api) -> int:
+    """One of the release that runs in its first stage; its number."""
+    api.post("/projects/lamp/releases/1.0.0/restore", {"reason": "there"})
+    for one in api.walk("/rollouts", project="lamp"):
+        if (one["version"], one["state"], one["stage"]) == ("1.0.0", "running", 1):
+            return int(one["id"])
+        api.post(f"/rollouts/{one['id']}/abort", {"reason": "another one"})
+    begun = api.post("/projects/lamp/rollouts", {"version": "1.0.0"})
+    assert begun.status_code == 201, begun.data
+    return int(begun.json["id"])
 
 
 def attempt(ota: Instance, device: str, state: State = State.OFFERED) -> int:

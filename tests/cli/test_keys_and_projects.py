@@ -62,7 +62,7 @@ def test_a_call_that_makes_no_sense_is_refused_in_a_line(call, words):
 
 
 def test_a_project_is_shown_and_changed(call):
-    assert "unknown_version  hold" in call("projects", "show", "lamp").out
+    assert words_of(call("projects", "show", "lamp"))["unknown_version"] == "hold"
 
     said = call(
         *("projects", "set", "lamp", "--chip", "ESP32-S3", "--revision", "301"),
@@ -85,6 +85,24 @@ def test_what_is_not_given_stays_and_may_be_taken_back(call):
     assert (told["chip"], told["notes"]) == (None, "a")
 
 
+def test_how_a_projects_releases_spread_and_how_fast_it_downloads_is_settled(call):
+    limits = ("downloads_max", "download_bytes_per_second")
+
+    given = call(
+        *("projects", "set", "lamp", "--spread", "by-rollout", "--downloads-max", "20"),
+        *("--download-bytes-per-second", "1000000", "--json"),
+    )
+    back = call(
+        *("projects", "set", "lamp", "--spread", "at-once", "--downloads-max", "0"),
+        *("--download-bytes-per-second", "", "--json"),
+    )
+
+    told = json.loads(given.out)
+    assert (told["spread"], *map(told.get, limits)) == ("by-rollout", 20, 1_000_000)
+    told = json.loads(back.out)
+    assert (told["spread"], *map(told.get, limits)) == ("at-once", None, None)
+
+
 def test_settings_are_forgotten(call, tmp_path):
     (tmp_path / "www" / "firmware" / "oven").mkdir(parents=True)
     call("projects", "set", "lamp", "--notes", "a")
@@ -102,6 +120,10 @@ def test_settings_are_forgotten(call, tmp_path):
         ["set", "lamp", "--tag-channel", "test"],
         ["set", "lamp", "--tag-channel", "a b=beta"],
         ["set", "lamp", "--chip", "no chip!"],
+        ["set", "lamp", "--spread", "slowly"],
+        ["set", "lamp", "--downloads-max", "-1"],
+        ["set", "lamp", "--downloads-max", "some"],
+        ["set", "lamp", "--download-bytes-per-second", "1023"],
         ["show", "../etc"],
     ],
 )
@@ -116,4 +138,10 @@ def test_a_projects_words_are_those_of_its_pages(call):
     said = call("projects", "set", "lamp", "--folder", "draft", "--registering", "check-in")
 
     assert said.status == 0
-    assert "registering      check-in" in said.out
+    assert words_of(said)["registering"] == "check-in"
+
+
+def words_of(said):
+    """What is said of each setting."""
+    lines = (line.partition(" ") for line in said.out.splitlines())
+    return {setting: value.strip() for setting, _, value in lines}

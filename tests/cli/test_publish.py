@@ -44,12 +44,13 @@ def test_all_that_is_said_of_a_release_is_kept(call):
 
     said = call(
         *("publish", "lamp.bin", "--project", "lamp", "--channel", "Beta", "--min-from", "1.2"),
-        *("--notes-file", "notes.txt", "--security", "--chip", "ESP32", "--board", "desk"),
-        *("--board", "wall", "--json"),
+        *("--notes-file", "notes.txt", "--security", "--floor", "--chip", "ESP32"),
+        *("--board", "desk", "--board", "wall", "--json"),
     )
 
     told = json.loads(said.out)
-    assert (told["channel"], told["min_from"], told["security"]) == ("beta", "1.2", True)
+    assert (told["channel"], told["min_from"]) == ("beta", "1.2")
+    assert (told["security"], told["floor"]) == (True, True)
     assert told["notes"] == "Warmer light.\n"
     assert told["images"][0]["hardware"] == ["desk", "wall"]
     assert listed(call) == {"1.4.0": told}

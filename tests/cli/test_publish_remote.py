@@ -41,6 +41,7 @@ def test_a_pipeline_publishes_to_another_server(server, tmp_path):
     (tmp_path / "lamp-s3.bin").write_bytes(lamp("1.4.0", chip="esp32s3"))
     key = a_key(server, Role.PUBLISHER)
     words = ("lamp.bin", "lamp-s3.bin", "--project", "lamp", "--channel", "beta", "--json")
+    words += ("--floor",)
 
     first = pipeline(server, tmp_path, *words, key=key)
     again = pipeline(server, tmp_path, *words, key=key)
@@ -48,6 +49,7 @@ def test_a_pipeline_publishes_to_another_server(server, tmp_path):
     assert (first.status, again.status) == (0, 0), first.err + again.err
     said = json.loads(first.out)
     assert (said["release"], said["state"], said["channel"]) == ("1.4.0", "published", "beta")
+    assert (said["floor"], said["security"]) == (True, False)
     assert [image["chip"] for image in said["images"]] == ["esp32", "esp32s3"]
     assert (first.out, first.err) == (again.out, "")
     assert key not in first.out + first.err + server.log

@@ -70,12 +70,13 @@ def test_releases_are_listed_newest_first_with_what_matters(call, image):
     for version in ("1.9.0", "1.10.0"):
         image.write_bytes(lamp(version))
         call("publish", "lamp.bin", "--project", "lamp", "--channel", "beta", "--security")
+    call("releases", "set", "1.9.0", "--project", "lamp", "--floor", "--no-security")
 
     lines = call("releases", "list", "--project", "lamp").out.splitlines()
 
     assert [line.split() for line in lines] == [
         ["1.10.0", "published", "beta", "lamp.bin", "security"],
-        ["1.9.0", "published", "beta", "lamp.bin", "security"],
+        ["1.9.0", "published", "beta", "lamp.bin", "floor"],
     ]
     assert call("releases", "list", "--project", "fan").out == ""
 

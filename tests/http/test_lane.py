@@ -269,6 +269,10 @@ def test_a_server_that_can_send_files_is_given_the_file_where_it_begins(ota, tok
 class Connection:
     credentialed = False
     on_transfer = None
+    flow = None
+
+    def rest(self, seconds):
+        raise AssertionError("there is no rate")
 
 
 def test_a_good_token_makes_the_connection_known_and_a_bad_one_does_not(ota, token):

@@ -137,6 +137,7 @@ def test_a_name_is_never_given_twice(here):
         ("", "viewer", None),
         ("a b", "viewer", None),
         ("shell", "viewer", None),
+        ("server", "viewer", None),
         ("Shared-Secret", "viewer", None),
         ("folder", "viewer", None),  # what the folder withdrew it publishes again
         ("tidy", "viewer", None),

@@ -143,17 +143,15 @@ def test_who_replaces_a_file_need_not_say_again_for_whom_it_is(fleet):
     """Or a build for the desk, dropped once more, would go to everybody."""
     fleet.drop(FILE, X)
     on_offer(fleet)
-    wish = ReleaseWish.of("lamp", "1.4.0", "beta", "for the desk", "1.2.0", True)
+    wish = ReleaseWish.of("lamp", "1.4.0", "beta", "for the desk", "1.2.0", True, True)
     ChangeRelease(fleet.database, fleet.news)(ANN, wish)
     fleet.drop(FILE, Y)
 
     found = release(fleet)
 
     assert [image.sha256 for image in found.images] == [digest(Y)]
-    assert (found.channel, found.notes, found.min_from, found.security) == (
-        *("beta", "for the desk"),
-        *("1.2.0", True),
-    )
+    assert (found.channel, found.notes, found.min_from) == ("beta", "for the desk", "1.2.0")
+    assert (found.security, found.floor) == (True, True)
 
 
 def test_a_file_replaced_after_an_offer_is_told_of_and_offered_to_nobody(fleet, caplog):

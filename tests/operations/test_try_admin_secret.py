@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ota_http_server.domain.errors import DiskFull, Forbidden, Refusal, TooMany
+from ota_http_server.domain.errors import DiskFull, Forbidden, Refusal, TooMany, Unavailable
 from ota_http_server.operations import try_admin_secret as trying
 from ota_http_server.operations.slow_guessing import (
     CALM_SECONDS,
@@ -226,6 +226,62 @@ def test_failures_that_could_not_be_written_are_told_of_later(gate, full_disk, d
     gate.gather(all_minutes=True)
 
     assert told(database) == [("admin_refused", {"IP": HERE, "count": 1})]
+
+
+@pytest.fixture
+def away(database, monkeypatch):
+    """The database does not answer."""
+
+    def no_answer(*_):
+        raise Unavailable("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "reading", no_answer)
+        patch.setattr(database, "change", no_answer)
+        yield patch
+
+
+def test_the_right_secret_passes_while_the_database_is_away(gate, away):
+    assert gate.answer("right", HERE) is None
+
+
+def test_guessing_is_slow_while_the_database_is_away(gate, away, clock):
+    waits_until_blocked(gate)
+    meanwhile = [gate.answer(word, HERE) for word in ("wrong", "right")]
+    elsewhere = gate.answer("right", FAR)
+    clock.pass_seconds(1)
+
+    assert (meanwhile, elsewhere, gate.looked_at) == ([TooMany] * 2, None, 7)
+    assert gate.answer("wrong", HERE) is Forbidden
+    clock.pass_seconds(1)
+    assert gate.answer("wrong", HERE) is TooMany
+
+
+def test_guessing_from_everywhere_is_slow_while_the_database_is_away(gate, away, clock):
+    for number in range(FAILURES_A_MINUTE_MAX):
+        assert gate.answer("wrong", f"10.0.{number}.1") is Forbidden
+
+    assert gate.answer("right", HERE) is TooMany
+    clock.pass_seconds(60)
+    assert gate.answer("right", HERE) is None
+
+
+def test_what_was_guessed_while_the_database_was_away_counts_when_it_is_back(gate, away, database):
+    waits_until_blocked(gate)
+    away.undo()
+
+    assert gate.answer("right", HERE) is TooMany
+    gate.gather(all_minutes=True)
+    assert told(database) == [("admin_refused", {"IP": HERE, "count": 7})]
+
+
+def test_the_right_secret_passes_where_nothing_can_be_written(gate, monkeypatch):
+    def no_room(*_):
+        raise DiskFull("the disk of the database is full")
+
+    monkeypatch.setattr(SecretTries, "put", no_room)
+
+    assert gate.answer("right", HERE) is None
 
 
 def test_refusals_of_a_finished_minute_become_one_event_an_address(gate, database, clock):

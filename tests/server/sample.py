@@ -31,6 +31,21 @@ def say(text: str) -> None:
     print(SEEN + text, flush=True)
 
 
+class Flow:
+    """Rests before each block."""
+
+    def __init__(self, block: int, seconds: float, *, is_paced: bool) -> None:
+        self.is_paced = is_paced
+        self.block = block
+        self.seconds = seconds
+        self.turns = 0
+
+    def wait(self, bytes_max: int, rest: Callable[[float], None]) -> int:
+        self.turns += 1
+        rest(self.seconds)
+        return min(bytes_max, self.block)
+
+
 class Sample:
     """One method per path."""
 
@@ -79,6 +94,29 @@ class Sample:
         connection = environ["ota_http_server.connection"]
         connection.on_transfer = lambda sent, whole: say(f"transfer {sent} {whole}")
         return environ["wsgi.file_wrapper"](opened, 65_536)  # type: ignore[no-any-return]
+
+    def paced(
+        self,
+        environ: dict[str, Any],
+        start: Any,
+        path: str,
+        block: str,
+        seconds: str,
+        rate: str = "yes",
+    ) -> Iterable[bytes]:
+        connection = environ["ota_http_server.connection"]
+        connection.flow = flow = Flow(int(block), float(seconds), is_paced=rate == "yes")
+        answer = self.file(environ, start, path)
+        connection.on_transfer = lambda sent, whole: say(f"transfer {sent} {whole} {flow.turns}")
+        return answer
+
+    def paced_pieces(self, environ: dict[str, Any], start: Any, seconds: str) -> Iterable[bytes]:
+        start("200 OK", [("Content-Length", "10")])
+        connection = environ["ota_http_server.connection"]
+        connection.on_transfer = lambda sent, whole: say(f"transfer {sent} {whole}")
+        for _ in range(10):
+            yield b"."
+            connection.rest(float(seconds))
 
     def pieces(self, _environ: Any, start: Any) -> Iterable[bytes]:
         start("200 OK", [])

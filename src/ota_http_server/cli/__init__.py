@@ -23,9 +23,11 @@ COMMANDS = {
     "projects": "ota_http_server.cli.projects:projects",
     "publish": "ota_http_server.cli.publish:publish",
     "releases": "ota_http_server.cli.releases:releases",
+    "rollouts": "ota_http_server.cli.rollouts:rollouts",
     "sample": "ota_http_server.cli.sample:sample",
     "settings": "ota_http_server.cli.settings:show",
     "simulate": "ota_http_server.cli.simulate:simulate",
+    "stop": "ota_http_server.cli.stop:stop",
     "token": "ota_http_server.cli.token:token",
     "try": "ota_http_server.cli.try_client:try_client",
 }

@@ -8,10 +8,18 @@ from ota_http_server.api.v1.projects import ProjectTold
 from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.identity import project_name
-from ota_http_server.domain.project import FolderMode, Project, Registering, UnknownVersion
+from ota_http_server.domain.project import (
+    FolderMode,
+    Project,
+    Registering,
+    Spread,
+    UnknownVersion,
+)
 from ota_http_server.operations.list_projects import known_projects
 from ota_http_server.ota import opened_ota
 from ota_http_server.settings import Settings
+
+LIMITS = ("downloads_max", "download_bytes_per_second")
 
 
 @click.group()
@@ -77,6 +85,23 @@ def show(settings: Settings, name: str, as_json: bool) -> None:
     metavar="TAG=CHANNEL",
     help="Devices with this tag follow this channel; those given replace all.",
 )
+@click.option(
+    "--spread",
+    type=click.Choice([str(one) for one in Spread]),
+    help="Whom a published release without a rollout reaches: all devices, or none.",
+)
+@click.option(
+    "--downloads-max",
+    type=lambda text: int(text or 0),
+    metavar="COUNT",
+    help="Devices that may download at the same time; 0 takes it back.",
+)
+@click.option(
+    "--download-bytes-per-second",
+    type=lambda text: int(text or 0),
+    metavar="BYTES",
+    help="So fast all downloads together may be, at each instance; 0 takes it back.",
+)
 @click.option("--notes", help="Text for people.")
 @json_option
 @data_options
@@ -87,6 +112,7 @@ def settle(
     wish = {setting: value for setting, value in said.items() if value is not None}
     if tag_channels:
         wish["tag_channels"] = dict(map(_tag_channel, tag_channels))
+    wish |= {limit: None for limit in LIMITS if wish.get(limit) == 0}
     with opened_ota(settings) as ota:
         project = ota.projects.settle(SHELL, name, wish)
     _say(project, as_json)
@@ -115,4 +141,4 @@ def _say(project: Project, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2))
         return
     for setting, value in told.items():
-        click.echo(f"{setting:<16} {value if isinstance(value, str) else json.dumps(value)}")
+        click.echo(f"{setting:<26} {value if isinstance(value, str) else json.dumps(value)}")

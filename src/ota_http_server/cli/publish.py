@@ -51,6 +51,9 @@ NOT_NOW = (Invalid, Unavailable, DiskFull, TooMany)
 )
 @click.option("--min-from", metavar="VERSION", help="Lowest version that may go to this one.")
 @click.option("--security", is_flag=True, help="It closes a hole.")
+@click.option(
+    "--floor/--no-floor", default=None, help="No device goes past it: older ones go to it first."
+)
 @click.option("--chip", help="Chip that the images are for, where their bytes do not say.")
 @click.option("--board", "boards", multiple=True, help="Board that they are for; may be repeated.")
 @click.option("--part", type=click.Choice(PARTS), help="What they are, where bytes do not say.")
@@ -197,6 +200,7 @@ def _wish(looked: list[Looked], options: dict[str, Any]) -> ReleaseWish:
         _notes(options["notes"], options["notes_file"]),
         options["min_from"],
         options["security"] or None,
+        options["floor"],
     )
 
 

@@ -91,6 +91,7 @@ class There:
             "notes": wish.notes,
             "min_from": wish.min_from,
             "security": wish.security,
+            "floor": wish.floor,
         }
         wished = {name: value for name, value in said.items() if value is not None}
         self._remote.ask("PUT", _path(wish), wished)
@@ -151,6 +152,7 @@ def shown(release: Release) -> dict[str, Any]:
         "channel": release.channel,
         "min_from": release.min_from,
         "security": release.security,
+        "floor": release.floor,
         "forced": release.forced,
         "notes": release.notes,
         "images": [
@@ -175,7 +177,7 @@ def _told(document: dict[str, Any]) -> dict[str, Any]:
     images: Iterable[dict[str, Any]] = document.get("images") or ()
     return {
         **_picked(document, ("project", "state", "channel", "min_from"), {"release": "version"}),
-        **_picked(document, ("security", "forced", "notes"), {}),
+        **_picked(document, ("security", "floor", "forced", "notes"), {}),
         "images": [
             _picked(image, ("size", "sha256", "format", "chip", "hardware"), names)
             for image in images

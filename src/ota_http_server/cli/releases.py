@@ -44,10 +44,10 @@ def list_releases(settings: Settings, project: str, state: str | None, as_json: 
         click.echo(json.dumps([shown(release) for release in found], indent=2))
         return
     for release in found:
-        security = "  security" if release.security else ""
+        marks = "".join(f"  {mark}" for mark in ("floor", "security") if getattr(release, mark))
         files = ", ".join(image.name for image in release.images)
         click.echo(
-            f"{release.version:<16} {release.state:<10} {release.channel:<10} {files}{security}"
+            f"{release.version:<16} {release.state:<10} {release.channel:<10} {files}{marks}"
         )
 
 
@@ -86,6 +86,9 @@ def publish(
 @click.option("--notes", help="What is new, for people.")
 @click.option("--min-from", metavar="VERSION", help="Lowest version that may go to this one.")
 @click.option("--security/--no-security", default=None, help="It closes a hole.")
+@click.option(
+    "--floor/--no-floor", default=None, help="No device goes past it: older ones go to it first."
+)
 @json_option
 @data_options
 def change(settings: Settings, version: str, project: str, as_json: bool, **said: Any) -> None:
@@ -144,7 +147,7 @@ def _say(release: dict[str, Any], as_json: bool) -> None:
         click.echo(json.dumps(release, indent=2))
         return
     click.echo(f"{release['project']} {release['release']} is {release['state']}")
-    for fact in ("channel", "min_from", "security", "forced", "notes"):
+    for fact in ("channel", "min_from", "floor", "security", "forced", "notes"):
         if release[fact]:
             click.echo(f"  {fact:<10} {release[fact]}")
     for image in release["images"]:

@@ -2,8 +2,8 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ota_http_server.cli.token import SHELL
@@ -21,6 +21,7 @@ from ota_http_server.simulation.hawkbit import SwUpdate, Zephyr
 from ota_http_server.simulation.line import Access
 
 RUNS, COMES = "1.0.0", "1.1.0"
+ROLLOUT_PREFIX = f"{PREFIX}rollout-"
 NO_BOARD = 9999  # no real board starts these images
 FREE_BYTES = 8 * 2**20
 REVISION = 9999  # the simulated boards do
@@ -87,13 +88,24 @@ class Scene:
     image_bytes: int
     devices: int
     misbehave_percent: int
+    bricked_by: str | None = None
+    """A version from which none of them comes back."""
+    by_rollouts: bool = False
+    """In projects of their own, whose releases spread by rollouts alone."""
+
+    def project(self, family: Family) -> str:
+        if not self.by_rollouts:
+            return family.project
+        return f"{ROLLOUT_PREFIX}{family.project.removeprefix(PREFIX)}"
 
 
-def publish(firmware: Path, family: Family, image_bytes: int) -> None:
-    """Puts both versions into the project's folder, each whole at once; what is there stays."""
-    folder = firmware / family.project
+def publish(
+    firmware: Path, project: str, family: Family, image_bytes: int, versions: Sequence[str]
+) -> None:
+    """Puts these versions into the project's folder, each whole at once; what is there stays."""
+    folder = firmware / project
     folder.mkdir(parents=True, exist_ok=True)
-    for version in (RUNS, COMES):
+    for version in versions:
         path = folder / family.file.format(version)
         if not path.exists():
             unfinished = path.with_name(path.name + ".tmp")
@@ -111,7 +123,7 @@ def cast(stage: StageFleet, scene: Scene, clients: list[str]) -> dict[str, list[
     members = {}
     for client, its in names.items():
         family = CLIENTS[client].family
-        staged = stage(SHELL, family.project, its, chip=family.chip, version=RUNS)
+        staged = stage(SHELL, scene.project(family), its, chip=family.chip, version=RUNS)
         running = Firmware.of(family.make(RUNS, scene.image_bytes), RUNS)
         members[client] = [
             Member(client, _device(scene, client, one, running, number), one.device)
@@ -127,10 +139,10 @@ def _device(scene: Scene, client: str, staged: Staged, running: Firmware, number
         chip=CLIENTS[client].family.chip or "sim",
         revision=REVISION,
         free_bytes=FREE_BYTES,
-        behaviour=_behaviour(number, scene.misbehave_percent),
+        behaviour=replace(_behaviour(number, scene.misbehave_percent), bricked_by=scene.bricked_by),
     )
     access = Access(token=staged.credential, tls=scene.access.tls)
-    folder = f"{scene.server}/firmware/{CLIENTS[client].family.project}"
+    folder = f"{scene.server}/firmware/{scene.project(CLIENTS[client].family)}"
     match client:
         case "esp-idf":
             url = f"{scene.server}/api/device/v1/check"

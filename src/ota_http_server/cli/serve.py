@@ -60,7 +60,9 @@ def _serve(settings: Settings) -> int:
     tls.prepare(stores.database)
 
     def make_app(process: "Process") -> "WsgiApp":
-        host = Host(process.stopping, process.in_thread, process.in_writer)
+        host = Host(
+            process.stopping, process.in_thread, process.in_writer, processes=process.processes
+        )
         return _Application(create_app(settings, host))
 
     LOG.info("data lies in %s", settings.data_dir.absolute())

@@ -7,6 +7,7 @@ it says what became of them, and what the server believes became of them.
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -15,36 +16,41 @@ from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.scenario import (
     CLIENTS,
     COMES,
+    ROLLOUT_PREFIX,
+    RUNS,
     Family,
     Scene,
     cast,
     is_believed_truly,
     publish,
 )
+from ota_http_server.cli.simulated_rollouts import ROLLOUT_CLIENTS, play, text_of
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import Invalid, Misconfigured
-from ota_http_server.operations.stage_fleet import StageFleet
-from ota_http_server.ota import opened_ota
+from ota_http_server.operations.stage_fleet import PREFIX, StageFleet
+from ota_http_server.ota import Ota, opened_ota
 from ota_http_server.settings import Settings
 from ota_http_server.simulation.address import Address, request_bytes
 from ota_http_server.simulation.failed import Failed
 from ota_http_server.simulation.fleet import Fleet, Member, Pace, Tally
 from ota_http_server.simulation.line import Access, Line, tls_context
 
-DEVICES_MAX = 20_000
+DEVICES, DEVICES_IN_ROLLOUTS, DEVICES_MAX = 500, 1_000, 20_000
 KNOWN_SECONDS = 2.0  # by then every worker knows what was released
 WRITTEN_SECONDS = 2.0  # what the workers saw of the last downloads is written every second
 COMPLAINTS_SHOWN = 5
 
 
 @click.command()
-@click.option("--devices", default=500, show_default=True, type=click.IntRange(1, DEVICES_MAX))
+@click.option(
+    "--devices",
+    type=click.IntRange(1, DEVICES_MAX),
+    help=f"How many.  [default: {DEVICES}, or {DEVICES_IN_ROLLOUTS:,} with --rollouts]",
+)
 @click.option(
     "--clients",
-    default=",".join(CLIENTS),
-    show_default=True,
     metavar="NAME,NAME",
-    help="Which clients they run, in equal parts.",
+    help=f"Which clients they run, in equal parts.  [default: all of {', '.join(CLIENTS)}]",
 )
 @click.option(
     "--misbehave",
@@ -73,27 +79,34 @@ COMPLAINTS_SHOWN = 5
 )
 @click.option("--seconds", default=120.0, show_default=True, help="How long at most.")
 @click.option("--url", help="The running server.  [default: this host, by the settings]")
+@click.option(
+    "--rollouts",
+    is_flag=True,
+    help="A good release by a staged rollout, then one that bricks; 1,000 devices in two minutes.",
+)
 @click.option("--clear", is_flag=True, help="Only remove the devices and images of earlier runs.")
 @json_option
 @data_options
 def simulate(
     settings: Settings,
-    clients: str,
+    clients: str | None,
     url: str | None,
     clear: bool,
+    rollouts: bool,
     as_json: bool,
     **numbers: Any,
 ) -> None:
     """Let simulated devices update themselves from the running server of this data folder.
 
-    Their projects are called sim-esp32, sim-linux and sim-zephyr and stay, with their devices,
-    until --clear. Exit status 0 if what the server believes is what became of them, 1 if not.
+    Their projects are called sim-esp32, sim-linux and sim-zephyr (sim-rollout-… with --rollouts)
+    and stay, with their devices, until --clear. Exit status 0 if what the server believes is what
+    became of them, 1 if not.
     """
-    wanted = _clients(clients)
+    wanted = _clients(clients, by_rollouts=rollouts)
     with opened_ota(settings) as ota:
         stage = StageFleet(ota.stores.database, ota.opaque)
         if clear:
-            removed = sum(stage.clear(SHELL, project) for project in _projects(list(CLIENTS)))
+            removed = _clear(stage)
             click.echo(
                 json.dumps({"removed": removed}) if as_json else f"removed {removed} devices"
             )
@@ -103,22 +116,39 @@ def simulate(
             server,
             _access(settings, server, ours=url is None),
             numbers["kib"] * 1024,
-            numbers["devices"],
-            numbers["misbehave"],
+            numbers["devices"] or (DEVICES_IN_ROLLOUTS if rollouts else DEVICES),
+            0 if rollouts else numbers["misbehave"],
         )
         _look(server, scene.access)
-        for project, family in _projects(wanted).items():
-            publish(settings.firmware_path, family, scene.image_bytes)
-            ota.catalog.of(project)  # what lies there is released now, not at the next look
-        time.sleep(KNOWN_SECONDS)
         pace = Pace(
             parallel=numbers["parallel"],
             every_seconds=numbers["every"],
             seconds_max=numbers["seconds"],
+            stays=rollouts,
         )
-        report = _play(stage, scene, wanted, pace, quiet=as_json or not sys.stderr.isatty())
-    click.echo(json.dumps(report, indent=2) if as_json else _text(report))
+        if rollouts:
+            report = _play_rollouts(settings, ota, scene, wanted, pace, quiet=as_json)
+        else:
+            report = _play(settings, ota, scene, wanted, pace, quiet=as_json)
+    text = text_of if rollouts else _text
+    click.echo(json.dumps(report, indent=2) if as_json else text(report))
     sys.exit(0 if report["agrees"] else 1)
+
+
+def _play_rollouts(
+    settings: Settings, ota: Ota, scene: Scene, clients: list[str], pace: Pace, *, quiet: bool
+) -> dict[str, Any]:
+    def of(bricked_by: str) -> Scene:
+        return replace(scene, bricked_by=bricked_by, by_rollouts=True)
+
+    say = (lambda line: None) if quiet else click.echo
+    return play(ota, settings.firmware_path, of, clients, pace, say)
+
+
+def _clear(stage: StageFleet) -> int:
+    projects = _projects(list(CLIENTS))
+    staged = [f"{ROLLOUT_PREFIX}{name.removeprefix(PREFIX)}" for name in projects]
+    return sum(stage.clear(SHELL, project) for project in (*projects, *staged))
 
 
 def _projects(clients: list[str]) -> dict[str, Family]:
@@ -126,23 +156,30 @@ def _projects(clients: list[str]) -> dict[str, Family]:
 
 
 def _play(
-    stage: StageFleet, scene: Scene, clients: list[str], pace: Pace, *, quiet: bool
+    settings: Settings, ota: Ota, scene: Scene, clients: list[str], pace: Pace, *, quiet: bool
 ) -> dict[str, Any]:
     """The devices live; what became of them."""
+    for project, family in _projects(clients).items():
+        publish(settings.firmware_path, project, family, scene.image_bytes, (RUNS, COMES))
+        ota.catalog.of(project)  # what lies there is released now, not at the next look
+    time.sleep(KNOWN_SECONDS)
+    stage = StageFleet(ota.stores.database, ota.opaque)
     members = cast(stage, scene, clients)
     fleet = Fleet([one for its in members.values() for one in its], pace)
     began = time.monotonic()
-    _watch(fleet, quiet=quiet)
+    _watch(fleet, quiet=quiet or not sys.stderr.isatty())
     took = time.monotonic() - began
     time.sleep(WRITTEN_SECONDS)
     return _report(fleet.tally, took, members, stage)
 
 
-def _clients(text: str) -> list[str]:
-    wanted = [name.strip() for name in text.split(",") if name.strip()]
-    strange = [name for name in wanted if name not in CLIENTS]
+def _clients(text: str | None, *, by_rollouts: bool) -> list[str]:
+    """Those that were chosen; a stage holds only by clients that tell what they run."""
+    known = ROLLOUT_CLIENTS if by_rollouts else tuple(CLIENTS)
+    wanted = [name.strip() for name in (text or ",".join(known)).split(",") if name.strip()]
+    strange = [name for name in wanted if name not in known]
     if strange or not wanted:
-        raise Invalid(f"--clients: {', '.join(CLIENTS)} can be simulated, not {', '.join(strange)}")
+        raise Invalid(f"--clients: {', '.join(known)} can be simulated, not {', '.join(strange)}")
     return wanted
 
 

@@ -12,7 +12,7 @@ from ota_http_server.domain.operator import Role
 KEY_PREFIX = "otak_"
 KEY_PATTERN = re.compile(r"otak_[A-Za-z0-9_-]{43}\Z")
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-TAKEN_NAMES = frozenset({"shared-secret", "shell", "folder", "tidy"}) | frozenset(
+TAKEN_NAMES = frozenset({"shared-secret", "shell", "folder", "tidy", "server"}) | frozenset(
     {"token", "check-in", "simulate"}
 )
 """What the audit and the registry call those who come without a key."""

@@ -16,6 +16,7 @@ from ota_http_server.domain.judging import DELIVERIES_MAX, FAILURES_MAX, Case, j
 from ota_http_server.domain.newness import Running, newer
 from ota_http_server.domain.offer import (
     NO_HISTORY,
+    OUTLASTED,
     Decision,
     History,
     Hold,
@@ -24,7 +25,7 @@ from ota_http_server.domain.offer import (
     Rule,
 )
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.reach import EVERYWHERE, Reach
+from ota_http_server.domain.reach import EVERYWHERE, Reach, standing
 from ota_http_server.domain.release import FLASHED_WHOLE, Release
 from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import Rollout
@@ -198,7 +199,7 @@ def _newest(case: Case) -> Decision:
             # Newer ones for other boards are none of its business; what it lacks to have one is.
             if first is None or first.reason in FOR_OTHERS:
                 return found
-            if first.reason in NOT_REACHED:
+            if first.reason in NOT_REACHED and not _keeps_an_offer(case, first):
                 return replace(found, detail=f"{found.detail}; {first.detail}")
             return first
         if found.reason is Reason.NOT_NEWER:
@@ -208,6 +209,13 @@ def _newest(case: Case) -> Decision:
         first = first or found
     nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
     return first or nothing
+
+
+def _keeps_an_offer(case: Case, hold: Hold) -> bool:
+    """Whether it was offered this release before, and the offer only waits."""
+    if case.attempt is None or hold.release is None or hold.reason not in OUTLASTED:
+        return False
+    return case.attempt.release == hold.release.number
 
 
 def _pinned(case: Case) -> Decision:
@@ -223,13 +231,13 @@ def _taken_back(case: Case, back: Rollout) -> Decision:
     assert back.takes_back is not None
     later = [release for release in case.releases if release.number > back.takes_back]
     newest = _newest(replace(case, releases=later))
-    if isinstance(newest, Offer) or newest.reason is Reason.UP_TO_DATE:
+    if isinstance(newest, Offer) or any(map(case.running.is_release, later)):
         return newest
     release = next((one for one in case.releases if one.number == back.release), None)
     if release is None:
         detail = f"rollout {back.id} takes it back to {back.version}, which is not published"
         return Hold(Reason.TAKEN_BACK, detail)
     found = judged(case, release, pinned=True, back=back)
-    if isinstance(found, Offer):
-        return replace(found, rule=Rule.TAKEN_BACK)
-    return found
+    if isinstance(found, Hold):
+        return found
+    return standing(back, release) or replace(found, rule=Rule.TAKEN_BACK)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ota_http_server.domain.device import Device
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.offer import History, Hold, Reason
 from ota_http_server.domain.project import Project, Spread
 from ota_http_server.domain.release import Release
@@ -24,6 +25,12 @@ class Stop:
     reason: str
     downloads: bool = False
     """Nor is anything sent, begun or not."""
+
+
+def check_sending(stop: Stop | None) -> None:
+    """Raises `Unavailable` where no image is sent any more."""
+    if stop is not None and stop.downloads:
+        raise Unavailable(f"{Reason.STOPPED}: {stop.reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ class Reach:
             for of_one in self.rollouts.values()
             for rollout in of_one
             if rollout.takes_back is not None
-            and rollout.state in (State.RUNNING, State.FINISHED)
+            # One that stands still lets nobody forward again, either.
+            and rollout.state is not State.ABORTED
             and rollout.covers(device, channel)
         ]
         return max(going, key=lambda rollout: rollout.id, default=None)
@@ -90,9 +98,11 @@ def reaching(
 ) -> Rollout | Hold | None:
     """The rollout by which the release has reached the device, or why it has not.
 
-    None: it reaches all. Of several rollouts that have come to it the latest counts.
+    None: it reaches all. Of several rollouts that have come to it the latest counts; a downgrade
+    is none of them.
     """
-    rollouts = reach.rollouts.get(release.number, ())
+    known = reach.rollouts.get(release.number, ())
+    rollouts = [rollout for rollout in known if rollout.takes_back is None]
     if not rollouts:
         if project.spread is Spread.AT_ONCE:
             return None
@@ -115,6 +125,12 @@ def _why_not(rollout: Rollout, release: Release, device: Device, channel: str) -
         return Hold(Reason.ABORTED, f"{name} was aborted{_because(rollout)}", release)
     if not rollout.covers(device, channel):
         return Hold(Reason.NOT_YET, f"{name} has not come to it: {place_in(rollout, device)}")
+    return standing(rollout, release)
+
+
+def standing(rollout: Rollout, release: Release) -> Hold | None:
+    """Why the rollout makes no offers now to devices that it has come to; None: it does."""
+    name = f"rollout {rollout.id} of {release.version}"
     if rollout.state is State.PAUSED:
         return Hold(Reason.PAUSED, f"{name} is paused{_because(rollout)}", release)
     if rollout.state is State.HALTED:

@@ -122,7 +122,7 @@ class Rollout:
 
     def is_for(self, device: Device, channel: str) -> bool:
         """Whether the device belongs to it at all. Who is not known by name belongs to none."""
-        if not device.id:
+        if not device.id or (self.takes_back is not None and DOWNGRADE_TAG not in device.tags):
             return False
         return device.id in self.canaries or self.target.covers(device, channel)
 

@@ -59,16 +59,17 @@ def why_halt(rollout: Rollout, tally: Tally) -> str | None:
     policy = rollout.policy
     good = successes(rollout, tally)
     failed = tally.failed + tally.rolled_back
-    finished = good + failed + tally.silent
+    # Each share is of this end and its good alternative: one kind of bad end hides no other.
+    ends, seen = good + failed, good + tally.rolled_back
 
     def too_many(count: int, of: int, share_max: int) -> bool:
         return count >= policy.halting_devices_min and count * SHARES >= share_max * of
 
-    if finished >= policy.finished_min and too_many(failed, finished, policy.failed_share_max):
-        return f"{failed} of {finished} devices failed ({_percent(failed, finished)})"
-    ends = good + failed
-    if too_many(tally.rolled_back, ends, policy.rolled_back_share_max):
-        return f"{tally.rolled_back} of {ends} devices run the old image again"
+    finished = ends + tally.silent
+    if finished >= policy.finished_min and too_many(failed, ends, policy.failed_share_max):
+        return f"{failed} of {ends} devices failed ({_percent(failed, ends)})"
+    if too_many(tally.rolled_back, seen, policy.rolled_back_share_max):
+        return f"{tally.rolled_back} of {seen} devices run the old image again"
     asked = tally.devices - tally.excused
     if too_many(tally.silent, asked, policy.silent_share_max):
         return f"{tally.silent} of {asked} devices were not heard of again"
@@ -91,6 +92,11 @@ def what_lacks(rollout: Rollout, tally: Tally) -> str | None:
     ):
         return f"word from {overdue:,} of {begun:,} devices that began"
     return None
+
+
+def has_held(rollout: Rollout, tally: Tally) -> bool:
+    """Whether its stage was a test that it passed: nothing lacks, and somebody does run it."""
+    return what_lacks(rollout, tally) is None and successes(rollout, tally) > 0
 
 
 def goes_far(rollout: Rollout) -> bool:

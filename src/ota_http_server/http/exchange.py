@@ -124,6 +124,8 @@ class Reply:
     body: tuple[bytes | FilePart, ...] = ()
     device: str = ""
     """Whose download it is, if that is known: what arrives of it becomes its progress."""
+    project: str = ""
+    """Of which project the image is: its downloads may have a rate."""
 
     @property
     def length(self) -> int:

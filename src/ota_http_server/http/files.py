@@ -37,6 +37,10 @@ class Representation:
     modified: int
     """Unix seconds, for Last-Modified."""
     media_type: str = "application/octet-stream"
+    device: str = ""
+    """Whose download it is, and"""
+    project: str = ""
+    """of which project; for the `Reply` that has its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def send(request: Request, file: Representation, extra: Headers = ()) -> Reply:
     spans = _spans(request, file, manners)
     if spans is None:
         body = (FilePart(file.path, 0, file.size),) if file.size else ()
-        return Reply(200, manners.typed + extra, body)
+        return Reply(200, manners.typed + extra, body, file.device, file.project)
     if not spans:
         unsatisfied = ("Content-Range", f"bytes */{file.size}")
         return Reply(416, (*manners.headers, unsatisfied, *extra))
@@ -72,7 +76,8 @@ def send(request: Request, file: Representation, extra: Headers = ()) -> Reply:
     # Also when several were asked for and one was in reach: §15.3.7.2 allows a multipart of one
     # part, but whoever reads that reads this too.
     content_range = ("Content-Range", _content_range(spans[0], file.size))
-    return Reply(206, (*manners.typed, content_range, *extra), (_part(file, spans[0]),))
+    headers = (*manners.typed, content_range, *extra)
+    return Reply(206, headers, (_part(file, spans[0]),), file.device, file.project)
 
 
 def begins_at_zero(request: Request, size: int) -> bool:
@@ -123,7 +128,8 @@ def _send_several(
         body += (head.encode("latin-1"), _part(file, span))
     body.append(f"\r\n--{boundary}--\r\n".encode("latin-1"))
     content_type = ("Content-Type", f"multipart/byteranges; boundary={boundary}")
-    return Reply(206, (content_type, *manners.headers, *extra), tuple(body))
+    headers = (content_type, *manners.headers, *extra)
+    return Reply(206, headers, tuple(body), file.device, file.project)
 
 
 def _part(file: Representation, span: range) -> FilePart:

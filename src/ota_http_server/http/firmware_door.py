@@ -5,6 +5,7 @@ Who calls comes first: a stranger's request costs no look at any file.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from ota_http_server.domain.errors import NotFound
@@ -14,6 +15,11 @@ from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.lane import READING
 from ota_http_server.http.place import Place, parsed
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.visit import poll_seconds_of
+
+POLL_SECONDS = "X-Poll-Seconds"
+"""When to ask again. Clients that know no such header have an interval of their own."""
+LISTS = frozenset({"latest", "versions"})
 
 
 class FirmwareDialect(Protocol):
@@ -47,7 +53,10 @@ class FirmwareDoor:
         named: Mapping[str, FirmwareDialect],
         boards: Sequence[BoardDialect],
         otherwise: FirmwareDialect,
+        *,
+        poll_seconds: int,
     ) -> None:
+        self._poll_seconds = poll_seconds
         self.prefix = prefix
         self._callers = callers
         self._named = dict(named)
@@ -68,5 +77,14 @@ class FirmwareDoor:
         dialect = self._named.get(place.name, self._otherwise)
         for board in self._boards:
             if board.recognises(request):
-                return board.answer(request, caller, place, dialect)
-        return dialect.answer(request, caller, place)
+                reply = board.answer(request, caller, place, dialect)
+                return self._with_next_poll(reply, caller)
+        reply = dialect.answer(request, caller, place)
+        if dialect is self._otherwise and place.name not in LISTS:
+            return reply  # a download
+        return self._with_next_poll(reply, caller)
+
+    def _with_next_poll(self, reply: Reply, caller: Identity) -> Reply:
+        """Each device has an interval of its own, so that a fleet does not ask all at once."""
+        seconds = poll_seconds_of(caller.subject, self._poll_seconds)
+        return replace(reply, headers=(*reply.headers, (POLL_SECONDS, str(seconds))))

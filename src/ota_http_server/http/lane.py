@@ -7,12 +7,14 @@ tells how much of it arrived.
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from ota_http_server.domain.errors import Refusal, Unavailable
 from ota_http_server.http.exchange import CONNECTION, REASONS, FilePart, Reply, Request
+from ota_http_server.http.pace import Flow, Pace, Rest
 from ota_http_server.http.problems import body_of, plain_problem, problem
 from ota_http_server.http.proxies import Proxies
 from ota_http_server.http.request_log import RequestLog
@@ -53,6 +55,7 @@ class DeviceLane:
         proxies: Proxies,
         transfers: Transfers,
         log: RequestLog,
+        pace: Pace,
         *,
         before: Callable[[], None],
     ) -> None:
@@ -62,6 +65,7 @@ class DeviceLane:
         self._transfers = transfers
         self._before = before
         self._log = log
+        self._pace = pace
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         self._before()
@@ -126,7 +130,7 @@ class DeviceLane:
         headers = list(reply.headers)
         if reply.status != 304:
             headers.append(("Content-Length", str(reply.length)))
-        if environ["REQUEST_METHOD"] == "HEAD" or reply.status == 304:
+        if environ["REQUEST_METHOD"] == "HEAD" or reply.status == 304 or not reply.body:
             start_response(status, headers)
             return ()
         if len(reply.body) == 1:
@@ -137,16 +141,17 @@ class DeviceLane:
             if by_proxy := self._transfers.by_proxy(part, environ):
                 start_response(status, [*reply.headers, by_proxy, ("Content-Length", "0")])
                 return ()
-            whose = (address, reply.device)
-            return self._send_file(part, whose, status, headers, environ, start_response)
-        pieces = _Pieces([_opened(part) for part in reply.body])
+            return self._send_file(part, reply, address, status, headers, environ, start_response)
+        opened = [_opened(part) for part in reply.body]
+        pieces = _Pieces(opened, Flow(self._pace, reply.project), _rest_of(environ))
         start_response(status, headers)
         return pieces
 
     def _send_file(
         self,
         part: FilePart,
-        whose: tuple[str, str],
+        reply: Reply,
+        address: str,
         status: str,
         headers: list[tuple[str, str]],
         environ: Environ,
@@ -154,10 +159,15 @@ class DeviceLane:
     ) -> Iterable[bytes]:
         span = Span(part)
         start_response(status, headers)
+        flow = Flow(self._pace, reply.project)
         if connection := environ.get(CONNECTION):
-            self._transfers.watch(connection, part, *whose)
+            connection.flow = flow
+            self._transfers.watch(connection, part, address, reply.device)
         wrap = environ.get("wsgi.file_wrapper")
-        return wrap(span, BLOCK_BYTES) if wrap else _Pieces((span,))
+        if wrap is None or (connection is None and flow.is_paced and flow.has_rate):
+            # What another server's wrapper sends goes as fast as it can.
+            return _Pieces((span,), flow, _rest_of(environ))
+        return wrap(span, BLOCK_BYTES)  # type: ignore[no-any-return]
 
 
 def not_allowed(methods: Sequence[str]) -> Reply:
@@ -172,7 +182,7 @@ class Span:
 
     def __init__(self, part: FilePart) -> None:
         self._file: BinaryIO = open_blob(part.path)
-        self._left = part.length
+        self.left = part.length
         if part.start:
             self._file.seek(part.start)
 
@@ -183,8 +193,8 @@ class Span:
         return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
-        block = self._file.read(self._left if size < 0 else min(size, self._left))
-        self._left -= len(block)
+        block = self._file.read(self.left if size < 0 else min(size, self.left))
+        self.left -= len(block)
         return block
 
     def close(self) -> None:
@@ -200,19 +210,31 @@ def _opened(part: bytes | FilePart) -> "bytes | Span":
     return Span(part) if isinstance(part, FilePart) else part
 
 
+def _rest_of(environ: Environ) -> Rest:
+    """Our own server can break off a rest; elsewhere each request has a thread to sleep in."""
+    connection = environ.get(CONNECTION)
+    return time.sleep if connection is None else connection.rest
+
+
 class _Pieces:
     """Bytes and parts of files, one after another; closed by the server whatever happens."""
 
-    def __init__(self, parts: "Sequence[bytes | Span]") -> None:
+    def __init__(self, parts: "Sequence[bytes | Span]", flow: Flow, rest: Rest) -> None:
         self._parts = parts
+        self._flow = flow
+        self._rest = rest
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self._parts:
             if isinstance(part, bytes):
                 yield part
                 continue
-            while block := part.read(BLOCK_BYTES):
+            while block := part.read(self._bytes_now(part.left)):
                 yield block
+
+    def _bytes_now(self, left: int) -> int:
+        wanted = min(left, BLOCK_BYTES)
+        return self._flow.wait(wanted, self._rest) if wanted and self._flow.is_paced else wanted
 
     def close(self) -> None:
         for part in self._parts:

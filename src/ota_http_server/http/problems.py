@@ -5,6 +5,7 @@ two kilobytes for everything.
 """
 
 import json
+import secrets
 
 from ota_http_server.domain import errors
 from ota_http_server.http.exchange import REASONS, Headers, Reply
@@ -29,7 +30,7 @@ CODES = {status: kind.code for kind, status in STATUS.items()} | {405: "method_n
 """The one code of each status, also where no Refusal of ours was the reason."""
 
 PROBLEM_JSON = "application/problem+json"
-UNAVAILABLE_RETRY_SECONDS = 10
+UNAVAILABLE_RETRY_SECONDS = range(8, 13)  # not all of a fleet in the same second
 
 # RFC 6750 §3: the error is named only where a credential was shown.
 CHALLENGE = ("WWW-Authenticate", 'Bearer realm="ota"')
@@ -54,7 +55,7 @@ def problem(refusal: errors.Refusal) -> Reply:
     if isinstance(refusal, errors.TooMany):
         extra = (("Retry-After", str(refusal.retry_after_seconds)),)
     elif status == 503:
-        extra = (("Retry-After", str(UNAVAILABLE_RETRY_SECONDS)),)
+        extra = (("Retry-After", str(secrets.choice(UNAVAILABLE_RETRY_SECONDS))),)
     return plain_problem(status, body_of(status, refusal.code, refusal.detail), extra)
 
 

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from ota_http_server.http.exchange import FilePart
 from ota_http_server.http.line_pace import LinePace
+from ota_http_server.http.pace import Flow
 from ota_http_server.logs import logger, say
 
 LOG = logger("download")
@@ -30,6 +31,9 @@ class Connection(Protocol):
 
     credentialed: bool
     on_transfer: Callable[[int, bool], None] | None
+    flow: Flow | None
+
+    def rest(self, seconds: float, /) -> None: ...
 
 
 class Heard(Protocol):

@@ -55,7 +55,9 @@ class BeginRollout:
         """
         operator.must(Role.OPERATOR, wish.project)
         reason_of(wish.reason, needed=wish.override or wish.takes_back)
-        fleet = fleet_of(self._database, wish.project)
+        with self._database.reading() as rows:
+            channel = found_release(rows, wish.project, wish.version).channel
+        fleet = fleet_of(self._database, wish.project, channel)
         draft = _drafted(wish, fleet, self._salt(SALT_BYTES), operator)
 
         def begun(tx: Writing) -> Rollout:
@@ -89,9 +91,6 @@ class BeginRollout:
 
 def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -> Rollout:
     """The rollout as far as the wish and the fleet say it."""
-    known = {device.id for device, _ in fleet}
-    if strange := sorted(wish.canaries - known):
-        raise Invalid(f"{wish.project} has no device {strange[0]}, which is to be a canary")
     shares = default_shares(has_canaries=bool(wish.canaries))
     rollout = Rollout(
         id=0,
@@ -103,9 +102,16 @@ def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -
         target=wish.target,
         canaries=wish.canaries,
         policy=wish.plan.policy,
+        takes_back=0 if wish.takes_back else None,
         reason=reason_of(wish.reason, needed=False),
         created_by=operator.name,
     )
+    able = {device.id for device, channel in fleet if rollout.is_for(device, channel)}
+    if strange := sorted(wish.canaries - able):
+        raise Invalid(
+            f"{strange[0]} cannot be a canary: it is no device of {wish.project} that could be"
+            f" offered {wish.version}"
+        )
     if rollout.stages[0].share == 0 and not rollout.canaries:
         raise Invalid("a first stage of 0 percent needs canaries that are named")
     rollout = replace(rollout, least_share=least_share(rollout, fleet))

@@ -65,20 +65,31 @@ class Brake:
         return self._found(project, known)
 
     def look(self) -> None:
-        """Looks for stop files; by the chore, and by whoever made or removed one."""
+        """Looks for stop files; also by whoever made or removed one."""
         self._looked_at = self._monotonic()
         try:
-            with os.scandir(self._folder) as entries:
-                names = [entry.name for entry in entries if is_stop_file(entry.name)]
+            self._files = stops_by_file(self._folder)
         except OSError:
-            return  # what was known goes on
-        self._files = {name.partition(".")[2]: self._said(name) for name in names}
+            pass  # what was known goes on
+
+    def refresh(self) -> None:
+        """By the chore: who has learnt of a stop keeps to it when the database goes away."""
+        self.look()
+        count = self._news.of(STOPS)
+        if count != self._rows[0]:
+            self._learn(count)
+
+    def standing(self) -> tuple[Stops, Stops]:
+        """What stops by a row, and what by a file; rows as known, while the database is away."""
+        self.look()
+        try:
+            with self._database.reading() as rows:
+                return _read(rows), self._files
+        except Unavailable:
+            return self._rows[1], self._files
 
     def path(self, project: str) -> Path:
-        """The stop file of a project, or of everything."""
-        if project == EVERYTHING:
-            return self._folder / FILE_NAME
-        return self._folder / f"{FILE_NAME}.{project_name(project)}"
+        return stop_file(self._folder, project)
 
     def by_file(self, project: str) -> Stop | None:
         """What the project's own file says, if there is one."""
@@ -103,21 +114,36 @@ class Brake:
         except Unavailable:
             pass  # what was known goes on
 
-    def _said(self, name: str) -> Stop:
-        """An empty file stops; so does one that cannot be read."""
-        try:
-            with (self._folder / name).open(encoding="utf-8", errors="replace") as file:
-                lines = file.read(FILE_CHARACTERS_MAX).split("\n")
-        except OSError:
-            lines = []
-        words = [line.strip() for line in lines if line.strip()]
-        reasons = [word for word in words if word != DOWNLOADS_WORD]
-        reason = reasons[0] if reasons else f"there is a file {name} in the data folder"
-        return Stop(reason, DOWNLOADS_WORD in words)
+
+def stop_file(folder: Path, project: str) -> Path:
+    """The stop file of a project, or of everything."""
+    if project == EVERYTHING:
+        return folder / FILE_NAME
+    return folder / f"{FILE_NAME}.{project_name(project)}"
 
 
 def is_stop_file(name: str) -> bool:
     return name.partition(".")[0] == FILE_NAME
+
+
+def stops_by_file(folder: Path) -> Stops:
+    """What the stop files in a data folder say; `OSError` where it cannot be looked at."""
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if is_stop_file(entry.name)]
+    return {name.partition(".")[2]: _said(folder / name) for name in names}
+
+
+def _said(path: Path) -> Stop:
+    """An empty file stops; so does one that cannot be read."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            lines = file.read(FILE_CHARACTERS_MAX).split("\n")
+    except OSError:
+        lines = []
+    words = [line.strip() for line in lines if line.strip()]
+    reasons = [word for word in words if word != DOWNLOADS_WORD]
+    reason = reasons[0] if reasons else f"there is a file {path.name} in the data folder"
+    return Stop(reason, DOWNLOADS_WORD in words)
 
 
 def _read(rows: Reading) -> Stops:

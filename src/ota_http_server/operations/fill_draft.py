@@ -152,6 +152,7 @@ def _made(tx: Writing, operator: Operator, wish: ReleaseWish) -> Release:
             notes=wish.notes or "",
             min_from=wish.min_from,
             security=bool(wish.security),
+            floor=bool(wish.floor),
             created_at=tx.second,
         )
     )

@@ -205,6 +205,7 @@ class _Following:
                 notes=before.notes,
                 min_from=before.min_from,
                 security=before.security,
+                floor=before.floor,
                 created_at=self._tx.second,
                 published_at=None if draft else self._tx.second,
             )

@@ -14,6 +14,7 @@ from ota_http_server.domain.offer import Hold, Reason
 from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage, part_of
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.domain.version import identity
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.collect import Collected
 from ota_http_server.operations.download import Download
@@ -56,7 +57,10 @@ class Judged:
 class JudgeFile:
     """The operation; one for each process."""
 
-    def __init__(self, catalog: Catalog, download: Download, registry: Registry) -> None:
+    def __init__(
+        self, catalog: Catalog, download: Download, registry: Registry, brake: Brake
+    ) -> None:
+        self._brake = brake
         self._catalog = catalog
         self._download = download
         self._registry = registry
@@ -77,6 +81,9 @@ class JudgeFile:
         version = release.version
         if asking.device.blocked:
             return Hold(Reason.BLOCKED, "an operator blocked this device")
+        stop = self._brake.of(release.project)
+        if stop is not None and stop.downloads:
+            return Hold(Reason.STOPPED, stop.reason)
         if not asking.as_program:
             has_it = _same(asking.has_version, version)
             return Hold(Reason.UP_TO_DATE, f"it has {image.name} of {version}") if has_it else None

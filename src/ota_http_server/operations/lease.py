@@ -21,7 +21,7 @@ STEP_SECONDS_MAX = 5  # by which the clock may differ from the time that passed
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """The lease is ours. `elapsed_seconds` since the last look, if we looked then."""
+    """The lease is ours. `elapsed_seconds` since the last look, if we looked not long ago."""
 
     at: int
     elapsed_seconds: float
@@ -60,6 +60,8 @@ class Leasing:
                 return None
         now = self._monotonic()
         elapsed = 0.0 if self._last is None else now - self._last[0]
+        if elapsed > GAP_SECONDS_MAX:
+            elapsed = 0.0  # nobody looked; the database was away, say, and no device was heard
         self._last = (now, at)
         return Held(at, elapsed, max(0, at - lease.steady_since))
 

@@ -3,6 +3,7 @@
 import time
 
 from ota_http_server.domain.device import Device
+from ota_http_server.domain.rollout import Rollout
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.devices import Wanted
 
@@ -12,8 +13,18 @@ Fleet = list[tuple[Device, str]]
 """Each device with the channel that it follows."""
 
 
-def fleet_of(database: Database, project: str) -> Fleet:
-    """The devices that may be offered anything, by id."""
+def fleet_for(database: Database, rollout: Rollout) -> Fleet:
+    """The devices that may be offered the rollout's release, by id, whether it is for them or not.
+
+    Those of other channels are none of its business: it never comes to them.
+    """
+    with database.reading() as rows:
+        release = rows.releases.by_number(rollout.release)
+    return [] if release is None else fleet_of(database, rollout.project, release.channel)
+
+
+def fleet_of(database: Database, project: str, channel: str) -> Fleet:
+    """The devices that may be offered releases of this channel, by id."""
     wanted = Wanted(project=project, blocked=False)
     fleet: Fleet = []
     last = ""
@@ -21,7 +32,7 @@ def fleet_of(database: Database, project: str) -> Fleet:
         with database.reading() as rows:
             settings = rows.projects.get(project)
             page = rows.devices.page(wanted, last, PAGE)
-        fleet += [(device, settings.channel_of(device)) for device in page]
+        fleet += [(one, channel) for one in page if settings.channel_of(one) == channel]
         if len(page) < PAGE:
             return fleet
         last = page[-1].id

@@ -16,6 +16,7 @@ from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.observation import told
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
 from ota_http_server.domain.project import Project
+from ota_http_server.domain.reach import check_sending
 from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
 from ota_http_server.domain.self_comparing import for_self_comparing
 from ota_http_server.domain.sighting import NOTHING_SAID, Sighting
@@ -78,11 +79,14 @@ class NewestImage:
     ) -> Newest:
         """The image for this device, "" where nobody knows which it is, and what it says of itself.
 
-        Refuses in the words of a decision: 409 for what does not fit, or is not known to fit.
+        Refuses in the words of a decision: 409 for what does not fit, or is not known to fit; 503
+        while nothing is sent.
         """
         if not caller.may_see(project):
             raise NotFound(NO_SUCH_PROJECT)
         shelf = self._catalog.of(project)
+        reach = self._reach.of(shelf.project)
+        check_sending(reach.stop)
         known = self._registry.find(device_id) if device_id else None
         device = _device(known, device_id, project)
         at = int(self._database.clock().timestamp())
@@ -95,7 +99,7 @@ class NewestImage:
             history=NO_HISTORY if known is None else known.history,
             at=at,
             parts=FLASHED_WHOLE,
-            reach=self._reach.of(shelf.project),
+            reach=reach,
         )
         if isinstance(decision, Offer):
             return Newest(decision.release, decision.image)

@@ -57,13 +57,15 @@ class ReachNow:
 
         The device that it is for is locked before.
         """
-        known = self._known.get(project.name)
-        if known is None or known[0] != tx.counters.get(ROLLOUTS):
-            known = _read(tx, project.name)
+        known = self._as_committed(tx, project.name)
+        is_limited = self._is_limited(project)
+        if is_limited or any(one.is_unfinished for of_one in known[1].values() for one in of_one):
+            tx.rollouts.take_turn()
+            # Once more: somebody may have halted one while the turn was waited for.
+            known = self._as_committed(tx, project.name)
         _, rollouts, paced = known
         room: Room = ({}, ())
-        if paced or self._is_limited(project):
-            tx.rollouts.take_turn()
+        if paced or is_limited:
             room = self._counted(tx, project, paced)
         return Reach(
             rollouts=rollouts,
@@ -71,6 +73,13 @@ class ReachNow:
             slots=room[1],
             stop=self._brake.exactly(tx, project.name),
         )
+
+    def _as_committed(self, rows: Reading, project: str) -> Known:
+        """From memory if that is not behind the rows."""
+        known = self._known.get(project)
+        if known is not None and known[0] == rows.counters.get(ROLLOUTS):
+            return known
+        return _read(rows, project)
 
     def as_written(self, rows: Reading, project: Project) -> Reach:
         """From the rows, to be read by people."""

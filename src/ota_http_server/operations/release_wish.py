@@ -38,6 +38,7 @@ class ReleaseWish:
     notes: str | None = None
     min_from: str | None = None
     security: bool | None = None
+    floor: bool | None = None
 
     @classmethod
     def of(
@@ -48,19 +49,19 @@ class ReleaseWish:
         notes: object = None,
         min_from: object = None,
         security: object = None,
+        floor: object = None,
     ) -> "ReleaseWish":
         """The wish that these words from outside express, or `Invalid`."""
         if not isinstance(project, str):
             raise Invalid("project must be text")
-        if security is not None and not isinstance(security, bool):
-            raise Invalid("security must be true or false")
         return cls(
             project=project_name(project),
             version=release_version(version),
             channel=None if channel is None else channel_name(channel),
             notes=_notes(notes),
             min_from=None if min_from is None else release_version(min_from),
-            security=security,
+            security=_flag("security", security),
+            floor=_flag("floor", floor),
         )
 
     @property
@@ -114,6 +115,7 @@ def as_wished(release: Release, wish: ReleaseWish) -> Release:
         notes=release.notes if wish.notes is None else wish.notes,
         min_from=release.min_from if wish.min_from is None else wish.min_from,
         security=release.security if wish.security is None else wish.security,
+        floor=release.floor if wish.floor is None else wish.floor,
     )
 
 
@@ -133,6 +135,12 @@ def reason(text: object) -> str:
     if not isinstance(text, str) or not 1 <= len(text.strip()) <= REASON_CHARACTERS_MAX:
         raise Invalid(f"a reason is needed, of 1 to {REASON_CHARACTERS_MAX} characters")
     return text.strip()
+
+
+def _flag(name: str, value: object) -> bool | None:
+    if value is None or isinstance(value, bool):
+        return value
+    raise Invalid(f"{name} must be true or false")
 
 
 def _notes(notes: object) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.domain.attempt import OPEN, Attempt, State
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.operations.move_attempt import move
@@ -81,7 +81,7 @@ def _reported(tx: Writing, visit: Visit, word: Word) -> Attempt:
     if attempt.cancel_asked and word.told is Told.NOT_CANCELED:
         attempt = replace(attempt, cancel_asked=False, changed_at=tx.second)
         attempts.change(attempt)
-    elif (state := _STATES.get(word.told)) is not None and _is_meant(attempt, state):
+    elif (state := _STATES.get(word.told)) is not None and _is_meant(tx, attempt, state):
         attempt = _moved(tx, attempt, state, word.detail)
     elif attempt.is_open and attempt.changed_at != tx.second:
         attempt = replace(attempt, changed_at=tx.second)  # it lives
@@ -89,8 +89,12 @@ def _reported(tx: Writing, visit: Visit, word: Word) -> Attempt:
     return attempt
 
 
-def _is_meant(attempt: Attempt, state: State) -> bool:
-    """A device that canceled what nobody asked it to cancel has simply given up."""
+def _is_meant(tx: Writing, attempt: Attempt, state: State) -> bool:
+    """A device that canceled what nobody asked it to cancel has simply given up; and what was
+    silent does not open again beside a later try."""
+    if state in OPEN and not attempt.is_open:
+        latest = tx.attempts.latest_of(attempt.device)
+        return latest is not None and latest.id == attempt.id
     return state is not State.CANCELED or attempt.cancel_asked or attempt.is_open
 
 

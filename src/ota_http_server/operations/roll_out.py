@@ -10,7 +10,7 @@ from ota_http_server.domain.edition import ANY_EDITION, Expected
 from ota_http_server.domain.errors import Conflict
 from ota_http_server.domain.operator import Operator
 from ota_http_server.domain.rollout import UNCANARIED_SHARE_MAX, Rollout, State
-from ota_http_server.domain.rollout_health import goes_far, what_lacks
+from ota_http_server.domain.rollout_health import goes_far, has_held, what_lacks
 from ota_http_server.operations.look_after_device import called_off
 from ota_http_server.operations.news import News
 from ota_http_server.operations.registry import Registry
@@ -81,19 +81,20 @@ class RollOut:
 
         Raises `Conflict` where somebody was faster, and for what no canary was seen running.
         """
-        reason_of(reason, needed=True)
+        reason = reason_of(reason, needed=True)
 
         def advanced(tx: Writing) -> Rollout:
             tx.rollouts.take_turn()
             rollout = rollout_for(tx, operator, number, expected)
             _check_stage(rollout, stage)
-            lacks = what_lacks(rollout, tx.rollouts.tally(number))
+            tally = tx.rollouts.tally(number)
+            lacks = what_lacks(rollout, tally)
             if lacks and goes_far(rollout) and not (rollout.is_canaried or override):
                 raise Conflict(
                     f"{rollout.version} was not canaried: stage {stage} waits for {lacks};"
                     " more than 10 % needs an override"
                 )
-            after = further(tx, rollout, reason, held=lacks is None)
+            after = further(tx, rollout, reason, held=has_held(rollout, tally))
             note_move(tx, operator, "advance_rollout", after, reason, override=override)
             return after
 
@@ -108,7 +109,7 @@ class RollOut:
         reason: str,
         expected: Expected,
     ) -> Rollout:
-        reason_of(reason, needed=True)
+        reason = reason_of(reason, needed=True)
 
         def done(tx: Writing) -> Rollout:
             tx.rollouts.take_turn()
@@ -149,9 +150,11 @@ class RollOut:
 def further(tx: Writing, rollout: Rollout, reason: str, *, held: bool) -> Rollout:
     """The rollout one stage further, or finished behind the last one; written.
 
-    `held`: nothing was lacking in the stage that it leaves.
+    `held`: the stage that it leaves was a test that it passed.
     """
-    canaried = rollout.is_canaried or (held and rollout.share <= UNCANARIED_SHARE_MAX)
+    # Of a handful of devices one is more than 10 %: what counts is what was asked for.
+    is_small = rollout.stages[rollout.stage].share <= UNCANARIED_SHARE_MAX
+    canaried = rollout.is_canaried or (held and is_small)
     if rollout.next_share is None:
         return moved(tx, replace(rollout, is_canaried=canaried), State.FINISHED, reason)
     return written(

@@ -61,13 +61,15 @@ class RolloutWish:
         )
 
 
-def share_of(name: str, percent: object) -> int:
+def share_of(name: str, percent: object, least: int = 0) -> int:
     """Ten-thousandths of a percentage with two decimals at most, or `Invalid`."""
     if isinstance(percent, int | float) and not isinstance(percent, bool) and isfinite(percent):
         share = round(percent * SHARES / 100)
-        if 0 <= percent <= 100 and abs(share - percent * SHARES / 100) < 1e-6:
+        if least <= share and 0 <= percent <= 100 and abs(share - percent * SHARES / 100) < 1e-6:
             return share
-    raise Invalid(f"{name} must be 0 to 100 percent, with two decimals at most")
+    raise Invalid(
+        f"{name} must be {100 * least / SHARES:g} to 100 percent, with two decimals at most"
+    )
 
 
 def _stages(said: object) -> tuple[Stage, ...]:
@@ -98,7 +100,7 @@ def _policy(said: Mapping[str, Any]) -> Policy:
         raise Invalid("site_tag must be the beginning of the tags that name sites")
     for name, share in _PERCENTS.items():
         if said.get(name) is not None:
-            policy[share] = share_of(name, said[name])
+            policy[share] = share_of(name, said[name], least=1)
     return Policy(**policy)
 
 

@@ -1,6 +1,7 @@
 """Showing a rollout: how far it has come, what its devices came to, and what it waits for."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from ota_http_server.domain.rollout import SHARES, Rollout, State, sizes, stage_of
@@ -35,13 +36,18 @@ class Shown:
 
 def shown(rows: Reading, rollout: Rollout, fleet: Fleet | None = None) -> Shown:
     """`fleet`: the project's devices, where stages are to be counted."""
+    return shown_counted(rows, rollout, None if fleet is None else sizes(rollout, fleet))
+
+
+def shown_counted(rows: Reading, rollout: Rollout, counts: Sequence[int] | None) -> Shown:
+    """The same for whoever has counted: how many devices each stage has."""
     tally = rows.rollouts.tally(rollout.id)
     lacks = what_lacks(rollout, tally) if rollout.state is State.RUNNING else None
-    if fleet is None:
+    if counts is None:
         counted: list[int | None] = [None] * len(rollout.stages)
         tallies: list[Tally | None] = [None] * len(rollout.stages)
     else:
-        counted = [*sizes(rollout, fleet)]
+        counted = [*counts]
         tallies = [*_by_stage(rollout, rows.rollouts.outcomes(rollout.id))]
     stages = tuple(
         StageShown(

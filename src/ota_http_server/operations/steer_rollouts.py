@@ -6,17 +6,19 @@ transaction: killed between any two of them, the next holder goes on where it st
 
 from dataclasses import replace
 
+from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import Rollout, State, least_share
-from ota_http_server.domain.rollout_health import what_lacks
+from ota_http_server.domain.rollout_health import has_held, what_lacks, why_halt
 from ota_http_server.logs import logger
 from ota_http_server.operations.judge_rollout import judge
 from ota_http_server.operations.lease import Held, Leasing
-from ota_http_server.operations.look_at_fleet import fleet_of
+from ota_http_server.operations.look_at_fleet import fleet_for
 from ota_http_server.operations.mark_silent import MarkSilent
 from ota_http_server.operations.roll_out import further
 from ota_http_server.operations.write_rollout import note_rollout, written
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.transaction import Writing
+from ota_http_server.storage.stops import EVERYTHING
+from ota_http_server.storage.transaction import Reading, Writing
 
 LOG = logger("rollout")
 
@@ -33,8 +35,8 @@ class SteerRollouts:
         self._database = database
         self._leasing = leasing
         self._mark_silent = mark_silent
-        self._unwritten: dict[int, float] = {}
-        """Seconds that rollouts ran in their stages."""
+        self._unwritten: dict[tuple[int, int], float] = {}
+        """Seconds that rollouts ran, by rollout and stage."""
         self._looked: dict[int, int] = {}
 
     def __call__(self) -> None:
@@ -45,49 +47,63 @@ class SteerRollouts:
         self._mark_silent(held)
         with self._database.reading() as rows:
             unfinished = rows.rollouts.unfinished()
-        running = {one.id for one in unfinished if one.state is State.RUNNING}
+            running = [(one.id, one.stage) for one in unfinished if _makes_offers(rows, one)]
         self._unwritten = {
-            number: self._unwritten.get(number, 0.0) + held.elapsed_seconds for number in running
+            one: self._unwritten.get(one, 0.0) + held.elapsed_seconds for one in running
         }
         for rollout in unfinished:
             self._steer(rollout, held)
 
     def _steer(self, rollout: Rollout, held: Held) -> None:
-        seconds = int(self._unwritten.get(rollout.id, 0.0))
+        here = rollout.id, rollout.stage
+        seconds = int(self._unwritten.get(here, 0.0))
         seen = replace(rollout, stage_seconds=rollout.stage_seconds + seconds)
         with self._database.reading() as rows:
             tally = rows.rollouts.tally(rollout.id)
-        if rollout.state is State.RUNNING and what_lacks(seen, tally) is None:
+        if rollout.may_become(State.HALTED) and why_halt(rollout, tally) is not None:
+            # What failed was too little to judge by; since then others have finished.
+            self._database.change(lambda tx: judge(tx, rollout.id))
+        elif here in self._unwritten and what_lacks(seen, tally) is None:
             self._database.change(lambda tx: _advanced(tx, rollout, seconds))
         elif seconds >= SECONDS_UNWRITTEN_MAX:
-            self._database.change(lambda tx: tx.rollouts.add_stage_seconds(rollout.id, seconds))
+            self._database.change(lambda tx: tx.rollouts.add_stage_seconds(rollout, seconds))
         else:
             if tally.devices == 0:
                 self._look_for_a_first(rollout, held)
             return
-        self._unwritten[rollout.id] = self._unwritten.get(rollout.id, seconds) - seconds
+        self._unwritten[here] = self._unwritten.get(here, seconds) - seconds
 
     def _look_for_a_first(self, rollout: Rollout, held: Held) -> None:
-        """The fleet may have been empty when it began."""
-        if rollout.stage > 0 or rollout.least_share > 0 or rollout.canaries:
+        """The fleet may have been empty when it began, or its first device was removed."""
+        if rollout.stage > 0 or rollout.canaries:
             return
         if abs(held.at - self._looked.get(rollout.id, 0)) < FLEET_SECONDS:
             return
         self._looked = {**self._looked, rollout.id: held.at}
-        share = least_share(rollout, fleet_of(self._database, rollout.project))
-        if share > 0:
+        share = least_share(rollout, fleet_for(self._database, rollout))
+        if share > rollout.least_share:
             self._database.change(lambda tx: _begins_at(tx, rollout.id, share))
+
+
+def _makes_offers(rows: Reading, rollout: Rollout) -> bool:
+    """Whether it can come to anybody now: time in which it cannot is no test of its release."""
+    stopped = (stop.project in (EVERYTHING, rollout.project) for stop in rows.stops.all())
+    if rollout.state is not State.RUNNING or any(stopped):
+        return False
+    release = rows.releases.by_number(rollout.release)
+    return release is not None and release.state is ReleaseState.PUBLISHED
 
 
 def _advanced(tx: Writing, rollout: Rollout, seconds: int) -> None:
     """One stage further, if that is still right now that nobody else moves it."""
     now = judge(tx, rollout.id)
-    if now is None or now.state is not State.RUNNING or now.stage != rollout.stage:
+    if now is None or now.stage != rollout.stage or not _makes_offers(tx, now):
         return
     now = replace(now, stage_seconds=now.stage_seconds + seconds)
-    if what_lacks(now, tx.rollouts.tally(now.id)) is not None:
+    tally = tx.rollouts.tally(now.id)
+    if what_lacks(now, tally) is not None:
         return
-    after = further(tx, now, HELD, held=True)
+    after = further(tx, now, HELD, held=has_held(now, tally))
     note_rollout(tx, None, "advance_rollout", after, stage=after.stage + 1, reason=HELD)
     LOG.info("rollout %s of %s: %s", after.id, after.version, _where(after))
 
@@ -101,5 +117,5 @@ def _where(rollout: Rollout) -> str:
 def _begins_at(tx: Writing, number: int, share: int) -> None:
     tx.rollouts.take_turn()
     rollout = tx.rollouts.get(number)
-    if rollout is not None and rollout.stage == 0 and rollout.least_share == 0:
+    if rollout is not None and rollout.stage == 0 and rollout.least_share < share:
         written(tx, replace(rollout, least_share=share))

@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import datetime
 from threading import Lock
 
-from ota_http_server.domain.errors import Forbidden, Refusal, TooMany
+from ota_http_server.domain.errors import Forbidden, Refusal, TooMany, Unavailable
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.slow_guessing import (
     KNOWN_SECONDS,
@@ -62,13 +62,11 @@ class AdminGate:
             self._count(address)
             raise Forbidden(WRONG)
         network = network_of(address)
-        wait = self._known_wait(network)
+        right, wait = self._judged(given, address, network)
+        if right:
+            return
         if not wait:
-            right, wait = self._tried(given, address, network)
-            if right:
-                return
-            if not wait:
-                raise Forbidden(WRONG)
+            raise Forbidden(WRONG)
         self._remember(network, wait)
         self._count(address)
         raise TooMany(f"too many wrong admin secrets; try again in {wait} seconds", wait)
@@ -112,15 +110,26 @@ class AdminGate:
                 tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE), tx.second
             )
 
-    def _tried(self, given: str, address: str, network: str) -> tuple[bool, int]:
+    def _judged(self, given: str, address: str, network: str) -> tuple[bool, int]:
         """Whether the secret is right, and how long to wait if it was not even looked at."""
+        try:
+            if wait := self._known_wait(network):
+                return False, wait
+        except Unavailable:
+            return self._tried_here(given, address, network)
+        return self._tried(given, address, network)
+
+    def _tried(self, given: str, address: str, network: str) -> tuple[bool, int]:
         wrong: list[Record] = []
+        right = False
 
         def tried(tx: Writing) -> tuple[bool, int]:
+            nonlocal right
             tx.secret_tries.take_turn()
             if wait := self._wait(tx, network):
                 return False, wait
-            if self._is_right(given):
+            right = self._is_right(given)
+            if right:
                 _succeed(tx, network)
                 return True, 0
             # Before it is written: if it cannot be, the next try knows of it nevertheless.
@@ -131,14 +140,32 @@ class AdminGate:
         try:
             answer = self._database.change(tried)
         except Refusal:
-            if wrong:
-                self._count(address)
-                if wait := wait_seconds(wrong[-1], Record(), wrong[-1].failed_at):
-                    self._remember(network, wait)
+            if right:
+                return True, 0  # all that is not kept is when it was right last
+            if not wrong:
+                return self._tried_here(given, address, network)
+            self._count(address)
+            if wait := wait_seconds(wrong[-1], Record(), wrong[-1].failed_at):
+                self._remember(network, wait)
             raise
         if wrong:
             self._unwritten.forget(network)
         return answer
+
+    def _tried_here(self, given: str, address: str, network: str) -> tuple[bool, int]:
+        """The same without the database: who can stop everything must get in now, too."""
+        now = int(self._clock().timestamp())
+        with self._lock:
+            own = self._unwritten.get(network) or Record()
+            everywhere = self._unwritten.get(EVERYWHERE) or Record()
+            if wait := wait_seconds(own, everywhere, now):
+                return False, wait
+            if self._is_right(given):
+                return True, 0
+            self._fail_in_memory(network, now)
+            self._unwritten.put(EVERYWHERE, after_failure_anywhere(everywhere, now))
+        self._count(address)
+        return False, 0
 
     def _wait(self, tx: Writing, network: str) -> int:
         own, everywhere = tx.secret_tries.get(network), tx.secret_tries.get(EVERYWHERE)

@@ -24,7 +24,7 @@ from ota_http_server.domain.sighting import BYTES_MAX, DIGEST_PATTERN, NOTHING_S
 from ota_http_server.domain.version import VERSION_CHARACTERS_MAX
 from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.firmware_door import FirmwareDialect
-from ota_http_server.http.images import send_image
+from ota_http_server.http.images import Images
 from ota_http_server.http.place import Place
 from ota_http_server.http.said import Said
 from ota_http_server.operations.check_in import CheckIn
@@ -32,7 +32,6 @@ from ota_http_server.operations.choose_filesystem import ChooseFilesystem
 from ota_http_server.operations.judge_file import Asking, JudgeFile
 from ota_http_server.operations.newest_image import NEWEST_NAME, Newest
 from ota_http_server.operations.visit import Visit, visit_of
-from ota_http_server.storage.blobs import Blobs
 
 ESP8266 = "esp8266"
 PREFIXES = ("HTTP_X_ESP32_", "HTTP_X_ESP8266_", "HTTP_X__")  # as WSGI writes them
@@ -46,7 +45,7 @@ SKETCH, VERSION = "sketch", "version"
 TAKES: tuple[Kind, ...] = ("application", "opaque")
 
 FORBIDDEN_NEWEST = frozenset({Reason.BLOCKED})
-FORBIDDEN_FILE = frozenset(Reason) - {Reason.UP_TO_DATE}
+FORBIDDEN_FILE = frozenset(Reason) - {Reason.UP_TO_DATE, Reason.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +70,13 @@ class Arduino:
         check_in: CheckIn,
         judge: JudgeFile,
         choose_filesystem: ChooseFilesystem,
-        blobs: Blobs,
+        images: Images,
         lies_there: Callable[[str, str], bool],
     ) -> None:
         self._check_in = check_in
         self._judge = judge
         self._choose_filesystem = choose_filesystem
-        self._blobs = blobs
+        self._images = images
         self._lies_there = lies_there
 
     def recognises(self, request: Request) -> bool:
@@ -97,6 +96,8 @@ class Arduino:
         opens = board.mode == SKETCH and request.method == "GET"
         answer = self._check_in(visit, board.sighting, parts=TAKES, opens=opens)
         decision = answer.decision
+        if isinstance(decision, Hold) and decision.reason is Reason.STOPPED:
+            return _held(decision, FORBIDDEN_NEWEST)
         if not board.wants_program and answer.device and answer.device.project == visit.project:
             chosen = self._choose_filesystem(answer.device, board.version)
             if isinstance(chosen, Hold):
@@ -109,8 +110,8 @@ class Arduino:
         return self._sent(request, visit, Newest(decision.release, decision.image))
 
     def _sent(self, request: Request, visit: Visit, newest: Newest) -> Reply:
-        return send_image(
-            request, self._blobs, newest.image, newest.modified_at, device=visit.device
+        return self._images.send(
+            request, visit.project, newest.image, newest.modified_at, device=visit.device
         )
 
     def _file(self, request: Request, caller: Identity, place: Place, board: Board) -> Reply | None:

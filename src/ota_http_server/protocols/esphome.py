@@ -63,7 +63,7 @@ def _for_board(shown: list[Shown], links: Links) -> Build:
     """
     releases = [one.release for one in shown if one.release is not None]
     if not releases:
-        return _held(shown[0])
+        return _held(shown)
     newest = max(releases, key=lambda release: release.order)
     chosen = [one for one in shown if one.release and one.release.number == newest.number]
     version = chosen[0].version or ""
@@ -84,14 +84,23 @@ def _for_people(shown: list[Shown], links: Links) -> Build:
     return {"version": version, "builds": [_build(one, links) for one in released]}
 
 
-def _held(one: Shown) -> Build:
-    """Its own version, or none, and a build without an image: there is nothing to do."""
-    if one.chip is None:
-        raise NotFound(_reason(one))
-    ota = {"path": "", "md5": "", "summary": _reason(one)[:SUMMARY_CHARACTERS_MAX]}
+def _held(shown: list[Shown]) -> Build:
+    """Its own version, or none, and builds without an image: there is nothing to do.
+
+    A board that finds no build of its chip takes the whole manifest for broken.
+    """
+    chips = {one.chip: _reason(one) for one in shown if one.chip is not None}
+    if not chips:
+        raise NotFound(_reason(shown[0]))
     return {
-        "version": one.version or "",
-        "builds": [{"chipFamily": chip_family(one.chip), "ota": ota}],
+        "version": shown[0].version or "",
+        "builds": [
+            {
+                "chipFamily": chip_family(chip),
+                "ota": {"path": "", "md5": "", "summary": reason[:SUMMARY_CHARACTERS_MAX]},
+            }
+            for chip, reason in chips.items()
+        ],
     }
 
 

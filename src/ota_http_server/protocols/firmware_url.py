@@ -17,16 +17,14 @@ from ota_http_server.domain.identity import Identity
 from ota_http_server.http.conditions import range_holds
 from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.files import begins_at_zero, sends_bytes
-from ota_http_server.http.images import send_digest, send_image
+from ota_http_server.http.images import Images, send_digest
 from ota_http_server.http.manifests import encoded, manifest
 from ota_http_server.http.place import Place, immutable
 from ota_http_server.http.said import device_of
 from ota_http_server.operations.describe_project import DescribeProject
 from ota_http_server.operations.download import Download, Found
-from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.take_up import TakeUp
 from ota_http_server.operations.visit import Visit
-from ota_http_server.storage.blobs import Blobs
 
 
 class _Asked:
@@ -57,16 +55,14 @@ class FirmwareUrl:
         prefix: str,
         download: Download,
         describe: DescribeProject,
-        blobs: Blobs,
+        images: Images,
         take_up: TakeUp,
-        registry: Registry,
     ) -> None:
         self._prefix = prefix
         self._take_up = take_up
         self._download = download
         self._describe = describe
-        self._blobs = blobs
-        self._registry = registry
+        self._images = images
 
     def answer(self, request: Request, caller: Identity, place: Place) -> Reply:
         if place.name == "versions" and place.digest_start is None:
@@ -92,9 +88,9 @@ class FirmwareUrl:
 
     def _image(self, request: Request, caller: Identity, place: Place, found: Found) -> Reply:
         device = device_of(caller, request)
-        if device:
-            self._registry.check_not_blocked(device)
-        reply = send_image(request, self._blobs, found.image, found.modified_at, device=device)
+        reply = self._images.send(
+            request, place.project, found.image, found.modified_at, device=device
+        )
         if sends_bytes(request, reply):
             self._download.begin(caller, place.project, place.name, found)
             if device and place.digest_start and begins_at_zero(request, found.image.size):

@@ -12,12 +12,11 @@ from typing import Protocol
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.exchange import Headers, Reply, Request
 from ota_http_server.http.files import begins_at_zero, sends_bytes
-from ota_http_server.http.images import send_digest, send_image
+from ota_http_server.http.images import Images, send_digest
 from ota_http_server.http.manifest_links import ManifestLinks
 from ota_http_server.http.place import Place
 from ota_http_server.http.said import Said, device_of
 from ota_http_server.operations.newest_image import NEWEST_NAME, Newest, NewestImage
-from ota_http_server.storage.blobs import Blobs
 
 MEANWHILE: Headers = (
     ("Cache-Control", "no-store"),
@@ -41,13 +40,13 @@ class LatestImage:
         self,
         newest: NewestImage,
         links: ManifestLinks,
-        blobs: Blobs,
+        images: Images,
         files: Files,
         lies_there: Callable[[str, str], bool],
     ) -> None:
         self._newest = newest
         self._links = links
-        self._blobs = blobs
+        self._images = images
         self._files = files
         self._lies_there = lies_there
 
@@ -59,7 +58,9 @@ class LatestImage:
         newest = self._newest(caller, place.project, device, Said.of(request).sighting())
         if place.name != NEWEST_NAME:
             return send_digest(newest.image, NEWEST_NAME, place.name.rpartition(".")[2])
-        reply = send_image(request, self._blobs, newest.image, newest.modified_at, device=device)
+        reply = self._images.send(
+            request, place.project, newest.image, newest.modified_at, device=device
+        )
         if reply.status in DONE_WITH:
             return reply
         if request.method == "HEAD" or request.header("Range") is not None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from ota_http_server.server.wire import Wire
+from ota_http_server.server.wire import Flow, Wire
 
 # The server alone decides these (RFC 9110 §7.6.1).
 _OWN = frozenset({"connection", "keep-alive", "transfer-encoding", "trailer", "upgrade", "te"})
@@ -112,10 +112,10 @@ class Answer:
                 self._length = int(value)
         return self.write
 
-    def send(self, result: Iterable[bytes]) -> None:
+    def send(self, result: Iterable[bytes], flow: Flow | None = None) -> None:
         """The whole answer. A `Cut`, an `OSError` or what the application raises ends it early."""
         if isinstance(result, FileWrapper):
-            self._send_file(result)
+            self._send_file(result, flow)
         else:
             if isinstance(result, (list, tuple)):
                 result = (b"".join(result),)
@@ -150,7 +150,7 @@ class Answer:
             self.begun = True
             self._wire.send(head + piece if head else piece)
 
-    def _send_file(self, result: FileWrapper) -> None:
+    def _send_file(self, result: FileWrapper, flow: Flow | None) -> None:
         fd = result.filelike.fileno()
         start = os.lseek(fd, 0, os.SEEK_CUR)
         if self._length is None:
@@ -160,7 +160,7 @@ class Answer:
         self.begun = True
         self._wire.send(head, more=not self._bodiless and self._length > 0)
         if not self._bodiless:
-            self._taken = self._wire.send_file(fd, start, self._length)
+            self._taken = self._wire.send_file(fd, start, self._length, flow)
 
     def _finish(self) -> None:
         if not self.begun:

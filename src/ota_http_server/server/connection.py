@@ -13,7 +13,7 @@ from ota_http_server.server.bodies import BadBody
 from ota_http_server.server.framing import Head, Refused
 from ota_http_server.server.incoming import RECEIVE_BYTES, Incoming
 from ota_http_server.server.room import Room, logger
-from ota_http_server.server.wire import Wire
+from ota_http_server.server.wire import Flow, Wire
 
 FAREWELL_SECONDS = 2
 FAREWELL_BYTES_MAX = 1024 * 1024
@@ -47,6 +47,7 @@ class Connection:
         "_incoming",
         "_leave_strangers",
         "_room",
+        "flow",
         "on_transfer",
         "wire",
     )
@@ -62,6 +63,8 @@ class Connection:
         self.on_transfer: Callable[[int, bool], None] | None = None
         """Set by the application: called once at the end of this answer with the bytes of the
         body that were sent and whether that was all of it."""
+        self.flow: Flow | None = None
+        """Set by the application: how fast the file of this answer may go out."""
         self._room = room
         self._address = address[0].removeprefix("::ffff:")
         self._base = room.environ | {
@@ -88,6 +91,10 @@ class Connection:
             self._credentialed = True
             if self._leave_strangers is not None:
                 self._leave_strangers()
+
+    def rest(self, seconds: float) -> None:
+        """For an application that sends its answer piece by piece, no faster than it may."""
+        self.wire.rest(seconds)
 
     def live(self) -> None:
         """The greenlet of this connection, from the accepted socket to the closed one."""
@@ -133,6 +140,7 @@ class Connection:
         """One request and its answer; whether another may follow."""
         self._answering = False
         self.on_transfer = None
+        self.flow = None
         incoming = self._incoming
         try:
             raw = incoming.read_head()
@@ -177,7 +185,7 @@ class Connection:
             self._answering = True
             if self._incoming.doubtful and answer.status >= 500:
                 raise BadBody  # the application took the sender's fault for its own
-            answer.send(result)
+            answer.send(result, self.flow)
         except Cut as cut:
             logger.warning("an answer was cut short, the connection ends: %s", cut)
         except BadBody:

@@ -63,6 +63,8 @@ class Process:
     """On one of several threads: reading, hashing."""
     in_writer: Run
     """On the one thread on which all writes of this process happen, one after another."""
+    processes: int = 1
+    """How many of them there are, this one included."""
 
 
 def _nothing() -> None:

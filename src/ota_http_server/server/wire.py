@@ -9,11 +9,13 @@ import os
 import socket
 import ssl
 import struct
+from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 from gevent import get_hub
+from gevent.event import Event
 
 NEVER = float("inf")
 FILE_STEP_BYTES = 256 * 1024
@@ -27,16 +29,38 @@ _MSG_MORE = getattr(socket, "MSG_MORE", 0)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
+class Flow(Protocol):
+    """How fast the bytes of a file may go out, by the application's word."""
+
+    @property
+    def is_paced(self) -> bool:
+        """Each block must wait for its turn."""
+
+    def wait(self, bytes_max: int, rest: Callable[[float], None], /) -> int:
+        """Rests until some bytes may be sent; how many."""
+
+
 class Wire:
     """A plain TCP connection. `sock` is the C socket itself, non-blocking: no layer between."""
 
-    __slots__ = ("_hub", "_reader", "_socket", "_writer", "deadline", "sent", "stall_seconds_max")
+    __slots__ = (
+        "_broken_off",
+        "_hub",
+        "_reader",
+        "_socket",
+        "_writer",
+        "deadline",
+        "sent",
+        "stall_seconds_max",
+    )
 
     def __init__(self, sock: Any, stall_seconds_max: float) -> None:
         self._hub = get_hub()
         self._socket = sock
         self._reader = self._hub.loop.io(sock.fileno(), 1)
         self._writer: Any = None
+        self._broken_off: Any = None
+        """Set if a rest is to end; only wires that ever rested have it."""
         self.deadline = NEVER
         self.sent = 0
         """Bytes of answers that the kernel took, ever."""
@@ -84,12 +108,16 @@ class Wire:
             self.sent += taken
             rest = rest[taken:]
 
-    def send_file(self, fd: int, start: int, count: int) -> int:
+    def send_file(self, fd: int, start: int, count: int, flow: Flow | None = None) -> int:
         """`count` bytes of an open file from `start`, copied by the kernel; how many were there."""
         out, position, end, turn = self._socket.fileno(), start, start + count, 0
+        allowed = 0  # bytes whose turn has come, and which the peer had no room for yet
         while position < end:
+            wanted = min(FILE_STEP_BYTES, end - position)
+            if flow is not None and flow.is_paced:
+                allowed = wanted = allowed or flow.wait(wanted, self.rest)
             try:
-                step = os.sendfile(out, fd, position, min(FILE_STEP_BYTES, end - position))
+                step = os.sendfile(out, fd, position, wanted)
             except BlockingIOError:
                 self._wait_writable()
                 turn = 0
@@ -97,6 +125,7 @@ class Wire:
             if step == 0:
                 break
             position += step
+            allowed = max(0, allowed - step)
             self.sent += step
             turn += step
             if turn >= TURN_BYTES:
@@ -115,8 +144,17 @@ class Wire:
         """Say that nothing more comes; the peer may still be sending."""
         self._socket.shutdown(socket.SHUT_WR)
 
+    def rest(self, seconds: float) -> None:
+        """Let time pass between two blocks. The peer is not to blame: no deadline runs."""
+        if self._broken_off is None:
+            self._broken_off = Event()
+        if self._broken_off.wait(seconds):
+            raise ConnectionAbortedError("broken off while it rested")
+
     def break_off(self) -> None:
         """End every wait on this wire now; called from outside its greenlet."""
+        if self._broken_off is not None:
+            self._broken_off.set()
         try:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -195,10 +233,13 @@ class TlsWire(Wire):
             self.sent += taken
             rest = rest[taken:]
 
-    def send_file(self, fd: int, start: int, count: int) -> int:
+    def send_file(self, fd: int, start: int, count: int, flow: Flow | None = None) -> int:
         position, end, turn = start, start + count, 0
         while position < end:
-            block = os.pread(fd, min(TLS_BLOCK_BYTES, end - position), position)
+            wanted = min(TLS_BLOCK_BYTES, end - position)
+            if flow is not None and flow.is_paced:
+                wanted = flow.wait(wanted, self.rest)
+            block = os.pread(fd, wanted, position)
             if not block:
                 break
             self.send(block)

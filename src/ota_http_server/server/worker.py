@@ -63,6 +63,7 @@ class Worker(base.Worker):  # type: ignore[misc]
             stopping=self._stop_asked.is_set,
             in_thread=on_threads(BLOCKING_THREADS),
             in_writer=one_by_one(),
+            processes=self._shared.options.workers,
         )
         try:
             self.wsgi = self._shared.make_app(process)

@@ -42,6 +42,8 @@ class Behaviour:
     """So many times in its life."""
     falls_silent: bool = False
     """After a download nothing is heard of it any more."""
+    bricked_by: str | None = None
+    """It never comes back from this version."""
 
 
 GOOD = Behaviour()
@@ -180,7 +182,8 @@ class Board:
         flashed, self._flashed = self._flashed, None
         if flashed is None:
             return Did.NOTHING
-        if self.behaviour.falls_silent:
+        is_bricked = flashed.version is not None and flashed.version == self.behaviour.bricked_by
+        if self.behaviour.falls_silent or is_bricked:
             self.is_silent = True
             return Did.SILENT
         if self.behaviour.rolls_back:

@@ -14,7 +14,7 @@ import heapq
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 
 from ota_http_server.simulation.board import Device, Did
@@ -44,6 +44,8 @@ class Pace:
     parallel: int
     every_seconds: float
     seconds_max: float
+    stays: bool = False
+    """They go on until their time is up: something may come that is not there yet."""
 
 
 @dataclass(slots=True)
@@ -88,7 +90,7 @@ class Fleet:
         self._changed = threading.Condition()
         self._stopped = False
 
-    def live(self) -> Iterator[Tally]:
+    def live(self) -> Generator[Tally]:
         """Yields while the devices live; ends with them, or when their time is up."""
         began = self._monotonic()
         threads = [
@@ -144,7 +146,7 @@ class Fleet:
                 self.tally.check_ins += 1
                 self.tally.outcomes[member.client, "failed"] += 1
                 self.tally.complaints[member.client, str(failed)] += 1
-            return member.steps >= STEPS_MAX
+            return member.steps >= STEPS_MAX and not self._pace.stays
         with self._changed:
             self.tally.check_ins += 1
             self.tally.body_bytes += outcome.body_bytes
@@ -154,5 +156,7 @@ class Fleet:
             if outcome.did is Did.UPDATED and not member.updated:
                 member.updated = True
                 self.tally.updated += 1
+        if self._pace.stays:
+            return outcome.did is Did.SILENT
         is_over = outcome.did is Did.SILENT or (outcome.did is Did.NOTHING and member.steps > 1)
         return is_over or member.steps >= STEPS_MAX

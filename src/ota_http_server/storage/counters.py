@@ -57,8 +57,10 @@ class Counters:
         return {row.name: row.value for row in self._connection.execute(select(counters))}
 
     def get(self, name: str) -> int:
+        """Its value; what this transaction moved itself has moved."""
         query = select(counters.c.value).where(counters.c.name == name)
-        return self._connection.scalar(query) or 0
+        moved = self._connection.get_execution_options().get(_MOVED, ())
+        return (self._connection.scalar(query) or 0) + (name in moved)
 
     def raise_to(self, name: str, value: int) -> None:
         """It stands at this value at least, at once. Whoever calls has a turn of his own."""

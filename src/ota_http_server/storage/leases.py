@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from ota_http_server.storage.schema import leases
+from ota_http_server.storage.turns import Turn, take_turn
 from ota_http_server.storage.upserts import insert_into
 
 
@@ -29,8 +30,9 @@ class Leases:
 
     def get(self, name: str, *, locks: bool = False) -> Lease | None:
         """`locks`: nobody else takes it until the transaction ends."""
-        query = select(leases).where(leases.c.name == name)
-        row = self._connection.execute(query.with_for_update() if locks else query).first()
+        if locks:  # a turn: of a lease that nobody has yet there is no row to be locked
+            take_turn(self._connection, Turn.TAKING_LEASES)
+        row = self._connection.execute(select(leases).where(leases.c.name == name)).first()
         if row is None:
             return None
         return Lease(

@@ -32,6 +32,12 @@ class Projects:
         rows = self._connection.execute(select(projects).order_by(projects.c.name))
         return [_project(row) for row in rows]
 
+    def download_rates(self) -> dict[str, int]:
+        """Bytes a second, of the projects that have such a limit."""
+        rate = projects.c.download_bytes_per_second
+        rows = self._connection.execute(select(projects.c.name, rate).where(rate.is_not(None)))
+        return {row.name: row.download_bytes_per_second for row in rows}
+
     def known(self) -> set[str]:
         """Every project that any row speaks of."""
         queries = (select(column).distinct() for column in _SPEAK_OF_PROJECTS)

@@ -4,7 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sqlalchemy import Case, Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import (
+    Case,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    case,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from ota_http_server.domain.attempt import State
 from ota_http_server.domain.reach import CLOCKS_DIFFER_SECONDS, Load
@@ -111,11 +122,11 @@ class Rollouts:
         )
         Counters(self._connection).move(ROLLOUTS)
 
-    def add_stage_seconds(self, number: int, seconds: int) -> None:
-        """It ran on in its stage; no decision follows from that."""
+    def add_stage_seconds(self, rollout: Rollout, seconds: int) -> None:
+        """It ran on in this stage, if it is still there; no decision follows from that."""
         self._connection.execute(
             update(rollouts)
-            .where(rollouts.c.id == number)
+            .where(rollouts.c.id == rollout.id, rollouts.c.stage == rollout.stage)
             .values(stage_seconds=rollouts.c.stage_seconds + seconds)
         )
 
@@ -175,9 +186,7 @@ class Rollouts:
         """What its devices do now, as far as its policy asks."""
         policy = rollout.policy
         mine = attempts.c.rollout == rollout.id
-        opened = self._connection.scalar(
-            select(func.count()).where(mine, attempts.c.is_open.is_(True))
-        )
+        opened = self._connection.scalar(select(func.count()).where(*_at_work(rollout)))
         offered = 0
         if policy.offers_max is not None:
             within = attempts.c.offered_at.between(
@@ -192,7 +201,7 @@ class Rollouts:
         query = (
             select(devices.c.tags)
             .join(attempts, attempts.c.device == devices.c.id)
-            .where(attempts.c.rollout == rollout.id, attempts.c.is_open.is_(True))
+            .where(*_at_work(rollout))
         )
         counts: dict[str, int] = {}
         for text in self._connection.scalars(query):
@@ -214,6 +223,17 @@ class Rollouts:
 
     def _found(self, query: Select[tuple[object, ...]]) -> list[Rollout]:
         return [_rollout(row) for row in self._connection.execute(query)]
+
+
+def _at_work(rollout: Rollout) -> tuple[ColumnElement[bool], ...]:
+    """Attempts of devices that update now. Who did all that was asked makes nobody wait."""
+    done = []
+    if rollout.only_fetches:
+        done.append(State.DOWNLOADED.value)
+    if rollout.policy.counts_installed:
+        done.append(State.INSTALLED.value)
+    mine = attempts.c.rollout == rollout.id
+    return mine, attempts.c.is_open.is_(True), attempts.c.state.not_in(done)
 
 
 def _query() -> Select[tuple[object, ...]]:

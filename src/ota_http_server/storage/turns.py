@@ -20,6 +20,7 @@ class Turn(IntEnum):
     CHANGING_RELEASES = 0x07A_0005
     OPENING_ATTEMPTS = 0x07A_0006
     """And moving the rollouts that they belong to."""
+    TAKING_LEASES = 0x07A_0007
     GIVING_KEYS = 0x07A_0010
     MOVING_DEVICE_KEYS = 0x07A_0011
 

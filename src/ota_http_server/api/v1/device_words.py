@@ -107,6 +107,7 @@ class AttemptTold(Told):
     deliveries = Number("How often all of it went out.")
     cancel_asked = Flag()
     detail = Text("What was said of it last.")
+    rollout = Number("The rollout that it was offered by.", allow_none=True)
 
 
 class LineTold(Told):
@@ -134,6 +135,7 @@ class DecisionTold(Told):
     image = Text("The file that is offered.", allow_none=True)
     rule = Text("Why it is newer.", one_of=tuple(Rule), allow_none=True)
     attempt = Number("The try that it goes on with.", allow_none=True)
+    rollout = Number("The rollout by which it comes.", allow_none=True)
 
 
 class ExplanationTold(Told):
@@ -161,13 +163,15 @@ class Verdict:
     image: str | None
     rule: Rule | None
     attempt: int | None
+    rollout: int | None
 
 
 def verdict(decision: Decision, version: str | None = None) -> Verdict:
     """`version`: of the release that was judged, where the decision does not name it."""
     if isinstance(decision, Offer):
         attempt = None if decision.attempt is None else decision.attempt.id
+        rollout = None if decision.rollout is None else decision.rollout.id
         image, release = decision.image.name, decision.release.version
-        return Verdict("offer", None, "", release, image, decision.rule, attempt)
+        return Verdict("offer", None, "", release, image, decision.rule, attempt, rollout)
     named = version if decision.release is None else decision.release.version
-    return Verdict("hold", decision.reason, decision.detail, named, None, None, None)
+    return Verdict("hold", decision.reason, decision.detail, named, None, None, None, None)

@@ -34,6 +34,7 @@ PATH_ABOUT = {
     "project": "A project.",
     "version": "A version, however it is spelt: `1.0` finds `1.0.0`.",
     "file": "The name that the image has in URLs.",
+    "rollout": "The number of a rollout.",
     "device": "A device.",
     "attempt": "The number of an update.",
     "key": "The name of an API key.",

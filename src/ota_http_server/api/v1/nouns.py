@@ -10,12 +10,16 @@ from ota_http_server.api.v1.images import IMAGES
 from ota_http_server.api.v1.keys import KEYS
 from ota_http_server.api.v1.projects import PROJECTS
 from ota_http_server.api.v1.releases import RELEASES
+from ota_http_server.api.v1.rollouts import ROLLOUTS
+from ota_http_server.api.v1.stops import STOP
 from ota_http_server.api.v1.tokens import TOKENS
 
 NOUNS: tuple[Noun, ...] = (
     PROJECTS,
     RELEASES,
     IMAGES,
+    ROLLOUTS,
+    STOP,
     DEVICES,
     TOKENS,
     CREDENTIALS,

@@ -7,8 +7,13 @@ from ota_http_server.api.v1.paging import Paged, TellsPage, limit_of, page
 from ota_http_server.api.v1.words import Flag, Moment, Number, Said, Text, TextMap, Told
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.operator import Role
-from ota_http_server.domain.project import FolderMode, Registering, UnknownVersion
-from ota_http_server.domain.settling import NOTES_CHARACTERS_MAX
+from ota_http_server.domain.project import FolderMode, Registering, Spread, UnknownVersion
+from ota_http_server.domain.settling import (
+    BYTES_PER_SECOND_MAX,
+    BYTES_PER_SECOND_MIN,
+    DOWNLOADS_MAX,
+    NOTES_CHARACTERS_MAX,
+)
 from ota_http_server.domain.sighting import REVISION_MAX, TEXT_CHARACTERS_MAX
 from ota_http_server.operations.list_projects import is_known, known_projects
 from ota_http_server.storage.transaction import Reading
@@ -22,6 +27,9 @@ UNKNOWN_VERSION = "What a device gets that does not say what it runs."
 REGISTERING = "How a device that nobody registered comes in: by its first check-in, or never."
 ACCEPTS_KEYS = "Devices may ask to be let in with a key pair of their own."
 TAG_CHANNELS = "Devices with this tag follow this channel."
+SPREAD = "Whom a published release without a rollout reaches: all devices, or none."
+DOWNLOADS = "Devices that may download at the same time; null: any number."
+BYTES_PER_SECOND = "So fast all downloads together may be, at each instance; null: any."
 
 
 class ProjectSaid(Said):
@@ -34,6 +42,11 @@ class ProjectSaid(Said):
     registering = Text(REGISTERING, one_of=tuple(Registering))
     accepts_keys = Flag(ACCEPTS_KEYS)
     tag_channels = TextMap(TAG_CHANNELS)
+    spread = Text(SPREAD, one_of=tuple(Spread))
+    downloads_max = Number(DOWNLOADS, least=1, most=DOWNLOADS_MAX, allow_none=True)
+    download_bytes_per_second = Number(
+        BYTES_PER_SECOND, least=BYTES_PER_SECOND_MIN, most=BYTES_PER_SECOND_MAX, allow_none=True
+    )
     notes = Text(characters_max=NOTES_CHARACTERS_MAX)
 
 
@@ -48,6 +61,9 @@ class ProjectTold(Told):
     registering = Text(REGISTERING, one_of=tuple(Registering))
     accepts_keys = Flag(ACCEPTS_KEYS)
     tag_channels = TextMap(TAG_CHANNELS)
+    spread = Text(SPREAD, one_of=tuple(Spread))
+    downloads_max = Number(DOWNLOADS, allow_none=True)
+    download_bytes_per_second = Number(BYTES_PER_SECOND, allow_none=True)
     notes = Text(characters_max=NOTES_CHARACTERS_MAX)
     created_at = Moment("When its settings were first changed.", allow_none=True)
     edition = Number("Counts the changes; 0: nobody ever changed it.")

@@ -9,6 +9,7 @@ from ota_http_server.domain.version import VERSION_CHARACTERS_MAX
 from ota_http_server.operations.release_wish import PARTS, REASON_CHARACTERS_MAX
 
 MIN_FROM = "The lowest version that may go to this one at once."
+FLOOR = "No device goes past it: from an older version it goes to this one first."
 FORCE = "Why what a check says is overruled; kept with the release and in the audit log."
 FORCED = "Why a check was overruled."
 
@@ -52,6 +53,7 @@ class ReleaseTold(Told):
     channel = Text()
     notes = Text()
     min_from = Text(MIN_FROM, allow_none=True)
+    floor = Flag(FLOOR)
     security = Flag("It mends something that an attacker could use.")
     forced = Text(FORCED, allow_none=True)
     images = fields.List(fields.Nested(ImageTold))
@@ -72,6 +74,7 @@ class ReleaseSaid(Said):
     channel = Text("Whoever follows it gets it.", characters_max=32)
     notes = Text("What is new.", characters_max=NOTES_CHARACTERS_MAX)
     min_from = Text(MIN_FROM, characters_max=VERSION_CHARACTERS_MAX)
+    floor = Flag(FLOOR)
     security = Flag("It mends something that an attacker could use.")
 
 

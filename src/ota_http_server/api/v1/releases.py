@@ -192,6 +192,7 @@ def _wish(call: Call) -> ReleaseWish:
         said.get("notes"),
         said.get("min_from"),
         said.get("security"),
+        said.get("floor"),
     )
 
 

@@ -6,7 +6,18 @@ from typing import Any
 from marshmallow import fields
 
 from ota_http_server.api.v1.paging import Paged, TellsPage
-from ota_http_server.api.v1.words import Flag, Moment, Number, Percent, Said, Text, Texts, Told
+from ota_http_server.api.v1.words import (
+    Flag,
+    Moment,
+    Number,
+    Part,
+    Parts,
+    Percent,
+    Said,
+    Text,
+    Texts,
+    Told,
+)
 from ota_http_server.domain.rollout import State
 from ota_http_server.domain.rollout_health import Tally
 from ota_http_server.domain.rollout_plan import COUNT_MAX, SECONDS_MAX, Mode
@@ -16,6 +27,10 @@ from ota_http_server.operations.write_rollout import REASON_CHARACTERS_MAX
 
 REASON = "Why; it stands in the audit log."
 OVERRIDE = "Go beyond 10 % although no canary was seen running it."
+STAGES = (
+    "Each has percent, and may have dwell_seconds and verified_min; the last has 100 percent."
+    " Without any: canary, 5, 25, 50, 100 %."
+)
 WINDOW = "Such as Mon-Fri 22:00-04:00 Europe/Berlin."
 _COUNT = {"least": 1, "most": COUNT_MAX}
 _SECONDS = {"least": 1, "most": SECONDS_MAX}
@@ -30,7 +45,7 @@ class CountsQuery(Said):
     counts = Flag("Count the devices of each stage: it looks through the whole fleet.")
 
 
-class StageSaid(Said):
+class StageSaid(Part):
     percent = Percent("Of the target; 0 in a first stage of canaries alone.", required=True)
     dwell_seconds = Number("So long it stays in this stage at least.", most=SECONDS_MAX)
     verified_min = Number("So many devices must be seen running it.", most=COUNT_MAX)
@@ -58,10 +73,10 @@ class PolicySaid(Said):
 
 
 class NewRolloutSaid(PolicySaid):
-    """A rollout to begin. Without stages: canary, 5, 25, 50, 100 %."""
+    """A rollout to begin."""
 
     version = Text("The release.", characters_max=64, required=True)
-    stages = fields.List(fields.Nested(StageSaid))
+    stages = Parts(StageSaid, STAGES)
     select = Text("Which devices, in the selection language.", characters_max=TEXT_CHARACTERS_MAX)
     devices = Texts("These alone.", of=Text(characters_max=64))
     canaries = Texts("In every stage, and alone in the first.", of=Text(characters_max=64))
@@ -145,7 +160,8 @@ class PolicyTold(Told):
 
 
 class RolloutTold(Told):
-    """How far a release has come, and how it goes."""
+    """How far a release has come, and how it goes. Its ETag moves with what is decided, not with
+    what its devices come to."""
 
     id = Number()
     project = Text()

@@ -20,6 +20,7 @@ NAME_SHOWN_MAX = 64
 SECONDS_MAX = 253_402_300_799  # the last second of the year 9999: RFC 3339 has four digits
 _PLUS = re.compile(r" (\d\d:\d\d)\Z")  # in a query, a + that was not escaped is a blank
 _UNKNOWN = "Unknown field."  # marshmallow's own words, which are never shown
+_WHOLE = "_schema"  # where it says what is wrong with an object as a whole
 
 
 def _refusing(invalid: str) -> dict[str, str | list[Any] | dict[Any, Any]]:
@@ -36,6 +37,27 @@ class Said(Schema):
         self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any
     ) -> NoReturn:
         raise Invalid(_sentence(error.messages, list(self.fields)))
+
+
+class Part(Schema):
+    """An object within what a caller says: its mistakes are told with the place where it stands."""
+
+    class Meta:
+        unknown = RAISE
+
+    def handle_error(
+        self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any
+    ) -> NoReturn:
+        messages: Any = error.messages
+        if _WHOLE in messages:
+            raise ValidationError("must be an object")
+        known = list(self.fields)
+        raise ValidationError(
+            {
+                name: _strange(name, known) if what == [_UNKNOWN] else what
+                for name, what in messages.items()
+            }
+        )
 
 
 class Told(Schema):
@@ -168,6 +190,16 @@ class Texts(fields.List[str]):
         super().__init__(of or Text(), metadata={"description": about} if about else {}, **more)
 
 
+class Parts(fields.List[dict[str, Any]]):
+    """A list of objects."""
+
+    default_error_messages = _refusing("must be a list")
+
+    def __init__(self, of: type[Part], about: str = "", **more: Any) -> None:
+        one = fields.Nested(of, error_messages=_refusing("must be an object"))
+        super().__init__(one, metadata={"description": about} if about else {}, **more)
+
+
 class TextMap(fields.Dict):
     """Names and texts."""
 
@@ -182,16 +214,20 @@ class Query(dict[str, str]):
     """The parameters of a query: all of them are texts."""
 
 
+def _strange(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known) or 'nothing'}"
+    return f"means nothing here; {hint}"
+
+
 def _sentence(messages: Any, known: list[str]) -> str:
     """The first mistake of all, with the place where it is."""
     place: list[str] = []
     while isinstance(messages, Mapping):
         name, messages = next(iter(messages.items()))
-        if name not in ("_schema", "value", "key"):
+        if name not in (_WHOLE, "value", "key"):
             place.append(str(name)[:NAME_SHOWN_MAX])
     what = messages[0] if isinstance(messages, list) else messages
     if what == _UNKNOWN:
-        near = difflib.get_close_matches(place[-1], known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(known) or 'nothing'}"
-        return f"{place[-1]} means nothing here{hint}"
+        what = _strange(place[-1], known)
     return f"{'.'.join(place) or 'the body'} {what}"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ota_http_server.http.exchange import Reply, Request
+from ota_http_server.http.images import Images
 from ota_http_server.operations.check_in import CheckIn
 from ota_http_server.operations.guess_project import GuessProject
 from ota_http_server.operations.keep_attributes import KeepAttributes
@@ -12,7 +13,6 @@ from ota_http_server.operations.report import Report
 from ota_http_server.operations.visit import Visit
 from ota_http_server.protocols.hawkbit.actions import Actions
 from ota_http_server.protocols.hawkbit.links import Links
-from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
 
 
@@ -41,5 +41,5 @@ class Operations:
     registry: Registry
     database: Database
     actions: Actions
-    blobs: Blobs
+    images: Images
     wall: Callable[[], float]

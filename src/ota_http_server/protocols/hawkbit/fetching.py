@@ -5,7 +5,7 @@ answered with 206, and the bytes under an action's URL never change.
 """
 
 from ota_http_server.http.exchange import Reply
-from ota_http_server.http.images import DIGEST_HEADERS, send_image
+from ota_http_server.http.images import DIGEST_HEADERS
 from ota_http_server.protocols.hawkbit import documents
 from ota_http_server.protocols.hawkbit.asked import Asked, Operations
 from ota_http_server.protocols.hawkbit.links import MD5_SUFFIX
@@ -17,8 +17,7 @@ NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 class Fetching:
     def __init__(self, operations: Operations) -> None:
         self._actions = operations.actions
-        self._registry = operations.registry
-        self._blobs = operations.blobs
+        self._images = operations.images
 
     def artifacts(self, asked: Asked) -> Reply:
         action = self._actions.fetching(asked.visit, asked.number)
@@ -26,15 +25,14 @@ class Fetching:
 
     def artifact(self, asked: Asked) -> Reply:
         action = self._actions.fetching(asked.visit, asked.number)
-        self._registry.check_not_blocked(asked.visit.device)
         image, wants_md5 = action.named(asked.name)
         if wants_md5:
             line = f"{image.md5}  {asked.name.removesuffix(MD5_SUFFIX)}\n"
             return Reply(200, DIGEST_HEADERS, (line.encode(),))
         named = ("Content-Disposition", f"attachment;filename={asked.name}")
-        return send_image(
+        return self._images.send(
             asked.request,
-            self._blobs,
+            asked.visit.project,
             image,
             image.modified_at,
             device=asked.visit.device,

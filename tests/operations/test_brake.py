@@ -1,0 +1,386 @@
+"""The stop: by a row or by a file, for everything or for a project, also without the database."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ota_http_server.domain.attempt import State
+from ota_http_server.domain.errors import DiskFull, Forbidden, Invalid, Unavailable
+from ota_http_server.domain.offer import Reason
+from ota_http_server.domain.operator import Operator, Role
+from ota_http_server.domain.reach import Stop
+from ota_http_server.operations.brake import is_stop_file, stops_by_file
+from ota_http_server.operations.report import Told
+from ota_http_server.operations.stop_offers import stop_by_file
+from ota_http_server.operations.visit import Visit
+from ota_http_server.storage.database import Database
+from ota_http_server.storage.stops import EVERYTHING
+from tests.operations.fleets import Fleet
+from tests.operations.test_roll_out import ANN, EVE, WHY, Rolling, offered, reason
+
+
+@pytest.fixture(name="rolling")
+def a_rolling_fleet(database, clock, tmp_path):
+    """2.0.0 reaches all, without a rollout."""
+    return Rolling(Fleet(database, clock, tmp_path))
+
+
+@pytest.fixture(name="there")
+def another_process(rolling, database_url, clock, tmp_path):
+    other = Database(database_url, clock=clock)
+    fleet = Fleet(other, clock, tmp_path)
+    asks(fleet, "board-19")
+    yield fleet
+    other.close()
+
+
+@pytest.fixture(name="away")
+def an_absent_database(monkeypatch):
+    """Goes away, for this or that reason, until the block ends."""
+
+    def away(database, refusal=Unavailable):
+        patch = pytest.MonkeyPatch.context()
+
+        def refuse(*_):
+            raise refusal("away")
+
+        patched = patch.__enter__()
+        for name in ("reading", "change"):
+            patched.setattr(database, name, refuse)
+        return lambda: patch.__exit__(None, None, None)
+
+    return away
+
+
+def asks(fleet, name):
+    return fleet.comes(Visit(name, "lamp", "192.0.2.7"), version="1.0.0", chip="esp32")
+
+
+def stop(rolling, project=None, why=WHY, operator=ANN, **more):
+    return rolling.fleet.stop_offers.stop(operator, project, why, **more)
+
+
+def lift(rolling, project=None, why=WHY, operator=ANN):
+    return rolling.fleet.stop_offers.lift(operator, project, why)
+
+
+# --- by a row -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("project", [None, "lamp"])
+def test_what_is_stopped_is_offered_to_nobody_until_it_is_lifted(rolling, project):
+    stopped = stop(rolling, project, "it smokes")
+
+    assert (stopped.everywhere, stopped.downloads) == (True, False)
+    answer = rolling.asks("board-00")
+    assert reason(answer) is Reason.STOPPED
+    assert "it smokes" in answer.decision.detail
+    assert rolling.fleet.attempts("board-00") == []
+
+    assert lift(rolling, project)
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+
+
+def test_the_stop_of_a_project_concerns_no_other(rolling):
+    stop(rolling, "fan")
+
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+    assert rolling.fleet.brake.of("fan") == Stop(WHY)
+
+
+def test_one_stop_lifted_leaves_the_other(rolling):
+    stop(rolling)
+    stop(rolling, "lamp")
+
+    assert lift(rolling, "lamp")
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
+    assert lift(rolling)
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+    assert not lift(rolling)
+
+
+def test_an_offer_that_was_made_outlasts_a_stop(rolling):
+    attempt = rolling.asks("board-00").attempt
+    stop(rolling)
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
+
+    lift(rolling)
+
+    assert rolling.asks("board-00").attempt == attempt
+
+
+def test_what_was_under_way_is_still_heard_of(rolling):
+    rolling.asks("board-00")
+    rolling.tells("board-00", Told.DOWNLOADING)
+    stop(rolling)
+
+    rolling.tells("board-00", Told.INSTALLED)
+    rolling.asks("board-00", "2.0.0")
+
+    assert rolling.fleet.attempts("board-00")[0].state is State.VERIFIED
+
+
+def test_the_latest_word_counts(rolling):
+    stop(rolling, why="first", downloads=True)
+    stop(rolling, why="second")
+
+    assert rolling.fleet.brake.of("lamp") == Stop("second", downloads=False)
+    stop(rolling, "lamp", "third", downloads=True)
+    assert rolling.fleet.brake.of("lamp") == Stop("third", downloads=True)
+
+
+def test_who_stopped_and_lifted_and_why_is_in_the_audit(rolling):
+    stop(rolling, "lamp", "  it smokes ", EVE, downloads=True)
+    lift(rolling, "lamp", "it was toast", EVE)
+
+    (stopped,), (lifted,) = (rolling.events(name) for name in ("stop_offers", "lift_stop"))
+    about = {"IP": "192.0.2.13", "project": "lamp", "actor": "eve"}
+    assert stopped.facts == about | {"reason": "it smokes", "downloads": "yes"}
+    assert lifted.facts == about | {"reason": "it was toast"}
+
+
+def test_lifting_what_is_not_there_is_no_event(rolling):
+    assert not lift(rolling)
+    assert rolling.events("lift_stop") == []
+
+
+def test_another_process_opens_nothing_from_that_moment_on(rolling, there):
+    stop(rolling)
+
+    assert reason(asks(there, "board-00")) is Reason.STOPPED
+    assert there.attempts("board-00") == []
+
+
+def test_another_process_says_so_within_two_seconds(rolling, there):
+    stop(rolling)
+    assert offered(asks(there, "board-19")) == "2.0.0"  # it remembers that offer, and no stop
+
+    rolling.fleet.clock.pass_seconds(1.9)
+    assert reason(asks(there, "board-19")) is Reason.STOPPED
+
+    lift(rolling)
+    rolling.fleet.clock.pass_seconds(1.9)
+    assert offered(asks(there, "board-19")) == "2.0.0"
+
+
+def test_who_may_not_or_does_not_say_why_stops_nothing(rolling):
+    guest, pipeline = (Operator("x", None, role) for role in (Role.VIEWER, Role.PUBLISHER))
+    cases = [
+        *((who, project, WHY, Forbidden) for who in (guest, pipeline) for project in (None, "fan")),
+        (EVE, None, WHY, Forbidden),  # she looks after lamps alone
+        (EVE, "fan", WHY, Forbidden),
+        (ANN, "../lamp", WHY, Invalid),
+        (ANN, "", WHY, Invalid),
+        (ANN, "lamp", " ", Invalid),
+    ]
+
+    for operator, project, why, refusal in cases:
+        for word in (stop, lift):
+            with pytest.raises(refusal):
+                word(rolling, project, why, operator)
+
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+
+
+# --- by a file ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "stops"),
+    [
+        ("STOP", True),
+        ("STOP.lamp", True),
+        ("STOP.fan", False),
+        ("STOP.", True),
+        ("stop", False),
+        ("STOPPED", False),
+        (".STOP.lamp.77", False),
+    ],
+)
+def test_a_file_stops_what_it_is_named_after(rolling, tmp_path, name, stops):
+    (tmp_path / name).touch()
+    rolling.fleet.clock.pass_seconds(1)
+
+    assert (rolling.fleet.brake.of("lamp") is not None) is stops
+
+
+@pytest.mark.parametrize(
+    ("words", "stop_"),
+    [
+        ("", Stop("there is a file STOP in the data folder")),
+        ("it smokes\n", Stop("it smokes")),
+        ("\n  it smokes \nand more\n", Stop("it smokes")),
+        ("downloads\n", Stop("there is a file STOP in the data folder", downloads=True)),
+        ("it smokes\ndownloads\n", Stop("it smokes", downloads=True)),
+        ("no downloads\n", Stop("no downloads")),
+        ("x" * 5_000, Stop("x" * 1_000)),
+    ],
+)
+def test_a_file_says_why_and_whether_downloads_end_too(tmp_path, words, stop_):
+    (tmp_path / "STOP").write_text(words)
+
+    assert stops_by_file(tmp_path) == {EVERYTHING: stop_}
+
+
+@pytest.mark.parametrize("make", ["unreadable", "folder"])
+def test_what_cannot_be_read_stops_too(tmp_path, make):
+    if make == "folder":
+        (tmp_path / "STOP").mkdir()
+    else:
+        (tmp_path / "STOP").write_bytes(b"\xff\xfe\x00")
+
+    assert set(stops_by_file(tmp_path)) == {EVERYTHING}
+
+
+def test_a_file_is_seen_and_missed_within_two_seconds(rolling, tmp_path):
+    rolling.asks("board-00")
+    file = tmp_path / "STOP"
+
+    file.write_text("it smokes\n")
+    rolling.fleet.clock.pass_seconds(1)
+    assert "it smokes" in rolling.asks("board-00").decision.detail
+
+    file.unlink()
+    rolling.fleet.clock.pass_seconds(1)
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+
+
+def test_the_chore_sees_a_file_before_anybody_asks(rolling, tmp_path):
+    rolling.asks("board-00")
+    (tmp_path / "STOP").touch()
+
+    rolling.fleet.brake.look()
+
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
+
+
+def test_a_folder_that_cannot_be_looked_at_changes_nothing(rolling, tmp_path, monkeypatch):
+    (tmp_path / "STOP").touch()
+    rolling.fleet.brake.look()
+
+    def fails(_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "scandir", fails)
+    rolling.fleet.clock.pass_seconds(60)
+
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
+
+
+def test_the_stronger_of_two_stops_counts(rolling, tmp_path):
+    stop(rolling)
+    (tmp_path / "STOP.lamp").write_text("it smokes\ndownloads\n")
+    rolling.fleet.brake.look()
+
+    assert rolling.fleet.brake.of("lamp") == Stop("it smokes", downloads=True)
+    assert rolling.fleet.brake.of("fan") == Stop(WHY)
+
+
+def test_a_file_is_lifted_like_a_row(rolling, tmp_path):
+    (tmp_path / "STOP.lamp").touch()
+
+    assert lift(rolling, "lamp")
+
+    assert not (tmp_path / "STOP.lamp").exists()
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+    assert len(rolling.events("lift_stop")) == 1
+
+
+# --- while the database is away -----------------------------------------------------------------
+
+
+def test_a_file_stops_known_devices_while_the_database_is_away(rolling, tmp_path, away):
+    rolling.asks("board-00", "2.0.0")
+    back_again = away(rolling.database)
+    rolling.fleet.clock.pass_seconds(60)
+    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.UP_TO_DATE
+
+    (tmp_path / "STOP").touch()
+    rolling.fleet.clock.pass_seconds(1)
+    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
+
+    (tmp_path / "STOP").unlink()
+    back_again()
+    rolling.fleet.clock.pass_seconds(1)
+    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.UP_TO_DATE
+
+
+def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, away):
+    rolling.asks("board-00", "2.0.0")
+    stop(rolling)
+    away(rolling.database)
+    rolling.fleet.clock.pass_seconds(60)
+
+    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
+
+
+@pytest.mark.parametrize("refusal", [Unavailable, DiskFull])
+@pytest.mark.parametrize("project", [None, "lamp"])
+def test_without_the_database_a_stop_is_a_file_and_says_so(
+    rolling, tmp_path, away, refusal, project
+):
+    rolling.asks("board-00", "2.0.0")
+    away(rolling.database, refusal)
+
+    stopped = stop(rolling, project, "it smokes", downloads=True)
+
+    assert not stopped.everywhere
+    assert stops_by_file(tmp_path) == {project or EVERYTHING: Stop("it smokes", downloads=True)}
+    assert rolling.fleet.brake.of("lamp") == Stop("it smokes", downloads=True)
+
+
+def test_without_the_database_nothing_is_lifted(rolling, tmp_path, away):
+    (tmp_path / "STOP").touch()
+    away(rolling.database)
+
+    with pytest.raises(Unavailable):
+        lift(rolling)
+    assert (tmp_path / "STOP").exists()
+
+
+def test_where_nothing_can_be_written_the_operator_hears_it(rolling, away, monkeypatch):
+    away(rolling.database)
+    monkeypatch.setattr("pathlib.Path.write_text", _fails)
+    monkeypatch.setattr("pathlib.Path.touch", _fails)
+
+    with pytest.raises(Unavailable, match="neither"):
+        stop(rolling)
+
+
+def test_a_full_disk_still_takes_an_empty_file(rolling, tmp_path, away, monkeypatch):
+    away(rolling.database, DiskFull)
+    monkeypatch.setattr("pathlib.Path.write_text", _fails)
+
+    stop(rolling)
+
+    assert (tmp_path / "STOP").read_text() == ""
+    assert rolling.fleet.brake.of("lamp") is not None
+
+
+def _fails(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=200),
+    st.booleans(),
+)
+def test_a_file_never_stops_more_or_less_than_was_said(tmp_path_factory, why, downloads):
+    folder = tmp_path_factory.getbasetemp()
+    if not why.strip():
+        return
+
+    stop_by_file(folder, ANN, None, why, downloads=downloads)
+
+    (found,) = stops_by_file(folder).values()
+    assert found.downloads is downloads
+    assert found.reason.strip("()") == " ".join(why.split()).strip("()")
+
+
+def test_only_such_names_are_stop_files():
+    assert [name for name in ("STOP", "STOP.a", "STOPS", "xSTOP", "") if is_stop_file(name)] == [
+        "STOP",
+        "STOP.a",
+    ]
