@@ -140,7 +140,7 @@ class Reader:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=4 * PATIENCE_SECONDS,  # a simulated rollout takes its minute
             check=False,
         )
         said = f"{where} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}\n"

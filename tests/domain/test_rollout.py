@@ -228,8 +228,17 @@ def test_a_canary_is_in_it_whatever_the_target_says():
 
 
 @pytest.mark.parametrize("state", State)
-def test_who_has_no_name_belongs_to_no_rollout(state):
-    assert not a_rollout(SHARES, state=state).covers(a_board(""), STABLE)
+def test_who_has_no_name_has_only_what_is_finished_and_not_for_others(state):
+    nobody, esp32 = a_board(""), a_board("", chip="esp32")
+    for_all = a_rollout(SHARES, state=state)
+    for_named = replace(for_all, target=Target(devices=frozenset({"other"})))
+    for_chip = replace(for_all, target=Target(Selection.parse("chip==esp32")))
+
+    reached = [one.covers(nobody, STABLE) for one in (for_all, for_named, for_chip)]
+
+    is_finished = state is State.FINISHED
+    assert reached == [is_finished, False, False]
+    assert for_chip.covers(esp32, STABLE) is is_finished
 
 
 def test_a_downgrade_is_for_devices_that_accept_it_alone():

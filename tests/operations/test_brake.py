@@ -36,22 +36,17 @@ def another_process(rolling, database_url, clock, tmp_path):
     other.close()
 
 
-@pytest.fixture(name="away")
-def an_absent_database(monkeypatch):
-    """Goes away, for this or that reason, until the block ends."""
+def goes_away(patch, database, refusal=Unavailable):
+    """It cannot be read any more, nor written for this reason."""
 
-    def away(database, refusal=Unavailable):
-        patch = pytest.MonkeyPatch.context()
+    def refuse(with_):
+        def refused(*_):
+            raise with_("away")
 
-        def refuse(*_):
-            raise refusal("away")
+        return refused
 
-        patched = patch.__enter__()
-        for name in ("reading", "change"):
-            patched.setattr(database, name, refuse)
-        return lambda: patch.__exit__(None, None, None)
-
-    return away
+    patch.setattr(database, "reading", refuse(Unavailable))
+    patch.setattr(database, "change", refuse(refusal))
 
 
 def asks(fleet, name):
@@ -291,26 +286,30 @@ def test_a_file_is_lifted_like_a_row(rolling, tmp_path):
 # --- while the database is away -----------------------------------------------------------------
 
 
-def test_a_file_stops_known_devices_while_the_database_is_away(rolling, tmp_path, away):
-    rolling.asks("board-00", "2.0.0")
-    back_again = away(rolling.database)
-    rolling.fleet.clock.pass_seconds(60)
-    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.UP_TO_DATE
-
-    (tmp_path / "STOP").touch()
-    rolling.fleet.clock.pass_seconds(1)
-    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
-
-    (tmp_path / "STOP").unlink()
-    back_again()
-    rolling.fleet.clock.pass_seconds(1)
-    assert reason(rolling.asks("board-00", "2.0.0")) is Reason.UP_TO_DATE
+def remembers(rolling, name):
+    """The process, that this board runs what is newest."""
+    for _ in "ab":
+        assert reason(rolling.asks(name, "2.0.0")) is Reason.UP_TO_DATE
 
 
-def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, away):
-    rolling.asks("board-00", "2.0.0")
+def test_a_file_stops_known_devices_while_the_database_is_away(rolling, tmp_path, monkeypatch):
+    remembers(rolling, "board-00")
+    said = []
+
+    with monkeypatch.context() as patch:
+        goes_away(patch, rolling.database)
+        for change in (lambda: None, (tmp_path / "STOP").touch, (tmp_path / "STOP").unlink):
+            change()
+            rolling.fleet.clock.pass_seconds(1)
+            said.append(reason(rolling.asks("board-00", "2.0.0")))
+
+    assert said == [Reason.UP_TO_DATE, Reason.STOPPED, Reason.UP_TO_DATE]
+
+
+def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, monkeypatch):
+    remembers(rolling, "board-00")
     stop(rolling)
-    away(rolling.database)
+    goes_away(monkeypatch, rolling.database)
     rolling.fleet.clock.pass_seconds(60)
 
     assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
@@ -319,10 +318,9 @@ def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, away)
 @pytest.mark.parametrize("refusal", [Unavailable, DiskFull])
 @pytest.mark.parametrize("project", [None, "lamp"])
 def test_without_the_database_a_stop_is_a_file_and_says_so(
-    rolling, tmp_path, away, refusal, project
+    rolling, tmp_path, monkeypatch, refusal, project
 ):
-    rolling.asks("board-00", "2.0.0")
-    away(rolling.database, refusal)
+    goes_away(monkeypatch, rolling.database, refusal)
 
     stopped = stop(rolling, project, "it smokes", downloads=True)
 
@@ -331,17 +329,17 @@ def test_without_the_database_a_stop_is_a_file_and_says_so(
     assert rolling.fleet.brake.of("lamp") == Stop("it smokes", downloads=True)
 
 
-def test_without_the_database_nothing_is_lifted(rolling, tmp_path, away):
+def test_without_the_database_nothing_is_lifted(rolling, tmp_path, monkeypatch):
     (tmp_path / "STOP").touch()
-    away(rolling.database)
+    goes_away(monkeypatch, rolling.database)
 
     with pytest.raises(Unavailable):
         lift(rolling)
     assert (tmp_path / "STOP").exists()
 
 
-def test_where_nothing_can_be_written_the_operator_hears_it(rolling, away, monkeypatch):
-    away(rolling.database)
+def test_where_nothing_can_be_written_the_operator_hears_it(rolling, monkeypatch):
+    goes_away(monkeypatch, rolling.database)
     monkeypatch.setattr("pathlib.Path.write_text", _fails)
     monkeypatch.setattr("pathlib.Path.touch", _fails)
 
@@ -349,13 +347,13 @@ def test_where_nothing_can_be_written_the_operator_hears_it(rolling, away, monke
         stop(rolling)
 
 
-def test_a_full_disk_still_takes_an_empty_file(rolling, tmp_path, away, monkeypatch):
-    away(rolling.database, DiskFull)
+def test_a_full_disk_still_takes_an_empty_file(rolling, tmp_path, monkeypatch):
+    goes_away(monkeypatch, rolling.database, DiskFull)
     monkeypatch.setattr("pathlib.Path.write_text", _fails)
 
     stop(rolling)
 
-    assert (tmp_path / "STOP").read_text() == ""
+    assert (tmp_path / "STOP").stat().st_size == 0
     assert rolling.fleet.brake.of("lamp") is not None
 
 

@@ -26,9 +26,11 @@ ROLLOUT_CLIENTS = ("esp-idf", "arduino", "swupdate")
 """They tell which version they run, so that a stage can be seen to hold."""
 LOOK_SECONDS = 1.0
 RELEASED_SECONDS_MAX, RELEASED_LOOK_SECONDS = 10.0, 0.1
+SMALL_FLEET = 300
 SILENT_CHECK_INS = 6  # so many in a row are missed by who is counted as silent
-STAGES = ((1, 3, 1), (10, 3, 5), (50, 3, 20), (100, 3, 50))
-"""Percent, seconds, devices that must run it: a day's plan in a minute."""
+STAGES = ((1, 3), (10, 3), (50, 3), (100, 3))
+"""Percent and seconds: a day's plan in a minute. One device that runs it is enough each time; most
+of those that began must have come to an end in any case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,15 @@ def _begin(
     publish(firmware, project, family, scene.image_bytes, (version,))
     _wait_for(ota, project, version)
     stages = [
-        {"percent": percent, "dwell_seconds": seconds, "verified_min": verified}
-        for percent, seconds, verified in STAGES
+        {"percent": percent, "dwell_seconds": seconds, "verified_min": 1}
+        for percent, seconds in STAGES
     ]
     wish = {
         "version": version,
         "stages": stages,
         "silent_seconds": max(5, round(SILENT_CHECK_INS * pace.every_seconds)),
+        # Of a small fleet the canary may be one device alone, and it is all that will be heard.
+        "halting_devices_min": 1 if scene.devices < SMALL_FLEET else 2,
         "reason": "a simulation",
     }
     return ota.begin_rollout(SHELL, RolloutWish.of(project, wish))

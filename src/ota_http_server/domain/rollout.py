@@ -121,8 +121,13 @@ class Rollout:
         return bucket(self.salt, device_id)
 
     def is_for(self, device: Device, channel: str) -> bool:
-        """Whether the device belongs to it at all. Who is not known by name belongs to none."""
-        if not device.id or (self.takes_back is not None and DOWNGRADE_TAG not in device.tags):
+        """Whether the device belongs to it at all.
+
+        Who is not known by name belongs to none but what is finished: it has no place in a stage.
+        """
+        if not device.id and self.state is not State.FINISHED:
+            return False
+        if self.takes_back is not None and DOWNGRADE_TAG not in device.tags:
             return False
         return device.id in self.canaries or self.target.covers(device, channel)
 

@@ -13,7 +13,7 @@ def move(tx: Writing, attempt: Attempt, state: State, detail: str = "") -> Attem
     """
     after = attempt.after(state, tx.second, detail)
     if after is not attempt:
-        tx.attempts.change(after)
+        tx.attempts.change(after, moved=True)
         if after.rollout is not None and after.went_wrong:
             judge(tx, after.rollout)
     return after

@@ -60,6 +60,7 @@ class StopOffers:
         try:
             self._database.change(stopped)
             self._news.refresh()
+            self._brake.refresh()
             everywhere = True
         except (Unavailable, DiskFull) as away:
             LOG.warning("the stop stands in a file alone: %s", away.detail)
@@ -88,8 +89,8 @@ class StopOffers:
         was_there = self._database.change(lifted)
         had_file = self._brake.by_file(place) is not None
         _remove(self._brake.path(place))
-        self._brake.look()
         self._news.refresh()
+        self._brake.refresh()
         return was_there or had_file
 
     def standing(self, operator: Operator) -> list[Stopped]:

@@ -122,10 +122,10 @@ class Attempts:
         assert opened is not None
         return opened
 
-    def change(self, attempt: Attempt) -> None:
-        self._connection.execute(
-            update(attempts).where(attempts.c.id == attempt.id).values(_changeable(attempt))
-        )
+    def change(self, attempt: Attempt, *, moved: bool = False) -> None:
+        """`moved`: into another state. If it was excused before, what it comes to now counts."""
+        values = _changeable(attempt) | ({"excused": False} if moved else {})
+        self._connection.execute(update(attempts).where(attempts.c.id == attempt.id).values(values))
         Counters(self._connection).move(of_device(attempt.device))
 
     def silent_since(

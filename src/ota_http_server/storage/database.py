@@ -72,8 +72,10 @@ class Database:
     @contextmanager
     def probing(self) -> Iterator[Reading]:
         """`reading` for the one who asks again and again whether the database answers."""
-        with self._pulse.felt(), self._read() as rows:
-            yield rows
+        with self._pulse.felt():
+            self._file.check_whole()
+            with self._read() as rows:
+                yield rows
 
     @contextmanager
     def _read(self) -> Iterator[Reading]:

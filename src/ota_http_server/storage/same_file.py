@@ -4,6 +4,7 @@ Where a data folder was removed, or a backup was put in its place, open connecti
 file that nobody will ever find again: what they commit is lost, though it was acknowledged.
 """
 
+import sqlite3
 from pathlib import Path
 
 from ota_http_server.domain.errors import Unavailable
@@ -15,6 +16,25 @@ class SameFile:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._first: tuple[int, int] | None = None
+
+    def check_whole(self) -> None:
+        """Raises `Unavailable` if a fresh look finds that it is no database.
+
+        Open connections go on with the pages that they remember, and would notice much later.
+        """
+        if self._path is None:
+            return
+        try:
+            # By SQLite itself: closing a descriptor of our own would drop its locks (fcntl(2)).
+            fresh = sqlite3.connect(self._path, timeout=0)
+            try:
+                fresh.execute("PRAGMA schema_version").fetchone()
+            finally:
+                fresh.close()
+        except sqlite3.OperationalError:
+            pass  # it is locked, or away: who reads it says so
+        except sqlite3.DatabaseError as error:
+            raise Unavailable(f"the database is damaged: {error}") from error
 
     def check(self) -> None:
         """Raises `Unavailable` if the file is gone or another one lies there. Costs one stat.
