@@ -1,0 +1,1 @@
+"""Whole lives of fleets: real operations on real rows; boards, time and mishaps are simulated."""

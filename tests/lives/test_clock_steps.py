@@ -1,0 +1,70 @@
+"""Somebody sets the clock a month on or back while a release spreads; time goes on all the same."""
+
+import pytest
+
+from ota_http_server.domain.rollout_plan import DEFAULT_SHARES, Plan, Policy, Stage
+from tests.lives.boards import Fate, a_fleet
+from tests.lives.faults import STEP_SECONDS, seeds
+from tests.lives.fleet_life import Life
+
+ON, BACK = STEP_SECONDS, -STEP_SECONDS
+STEPS = pytest.mark.parametrize(
+    "steps", [[ON], [BACK], [ON, BACK], [BACK, BACK, ON]], ids=lambda steps: f"{len(steps)} steps"
+)
+HALF_AN_HOUR = Policy(silent_seconds=1_800)
+
+
+def steps_come(life: Life, steps: list[int], within_seconds: float) -> None:
+    for step in steps:
+        life.after(life.random.uniform(0.0, within_seconds), "the clock steps", set_it, life, step)
+
+
+def set_it(life: Life, step: int) -> None:
+    life.stepped += step
+
+
+@STEPS
+@pytest.mark.parametrize("seed", seeds(1))
+def test_a_good_release_is_neither_halted_nor_any_board_silent_that_asks(live, seed, steps):
+    life = live(seed)
+    # Who asks between its report and its restart, in the minute of a step, counts as rolled back.
+    life.settle(a_fleet(60, life.random, early=0.0))
+    stages = tuple(Stage(share, 300) for share in DEFAULT_SHARES)
+    life.begin("1.1.0", plan=Plan(stages, HALF_AN_HOUR))
+    steps_come(life, steps, 2_400.0)
+
+    life.run(4, until=lambda: life.state() != "running")
+
+    came_to = {entry.after for entry in life.ledger.entries if entry.kind == "moved"}
+    assert life.state() == "finished", life.story
+    assert not came_to & {"silent", "failed", "rolled-back"}, life.story
+
+
+@STEPS
+def test_a_release_that_bricks_silently_is_halted_all_the_same(live, steps):
+    """Silence is counted anew from a step on: nobody can say how long it was before."""
+    life = live(1)
+    life.settle(a_fleet(100, life.random, fate=Fate.BRICKS, tell=0.0))
+    stages = tuple(Stage(share, 300) for share in DEFAULT_SHARES)
+    canaries = frozenset(f"board-{n}" for n in range(4))
+    life.begin("1.1.0", plan=Plan(stages, HALF_AN_HOUR), canaries=canaries)
+    steps_come(life, steps, 2_000.0)
+
+    life.run(2, until=lambda: life.state() != "running")
+
+    dead = {board.id for board in life.boards.values() if board.is_dead}
+    assert (life.state(), life.rollout().stage) == ("halted", 0), life.story
+    assert dead >= canaries and len(dead) <= len(canaries) + 2, life.story
+
+
+@pytest.mark.parametrize("step", [ON, BACK])
+def test_a_stage_lasts_as_long_as_it_says_whatever_the_clock_shows(live, step):
+    life = live(1)
+    life.settle(a_fleet(10, life.random))
+    life.begin("1.1.0", plan=Plan((Stage(1_000, 1_800), Stage(10_000, 1_800))))
+    life.after(600.0, "the clock steps", set_it, life, step)
+
+    life.run(3, until=lambda: life.state() != "running")
+
+    first, second = (entry.at for entry in life.steered())
+    assert 1_800 <= first < 1_900 and 1_800 <= second - first < 1_900, life.story
