@@ -52,6 +52,27 @@ def refusals(database):
     return said
 
 
+def test_a_probe_makes_no_new_file_where_the_database_is_gone(rows, file):
+    read(rows)
+    for gone in file.parent.iterdir():
+        gone.unlink()
+
+    with pytest.raises(Unavailable, match="gone"), rows.probing():
+        pass
+
+    assert not file.exists()
+
+
+def test_a_probe_finds_damage_that_open_connections_do_not_see(rows, file):
+    read(rows)
+    size = file.stat().st_size
+    with file.open("r+b") as pages:
+        pages.write(os.urandom(size))
+
+    with pytest.raises(Unavailable, match="damaged"), rows.probing():
+        pass
+
+
 @pytest.mark.parametrize("junk", [b"no database at all " * 1_000, b"SQLite format 3\0" + bytes(90)])
 def test_a_damaged_file_is_a_refusal_in_words(file, clock, junk):
     file.write_bytes(junk)

@@ -20,13 +20,15 @@ class SameFile:
     def check_whole(self) -> None:
         """Raises `Unavailable` if a fresh look finds that it is no database.
 
-        Open connections go on with the pages that they remember, and would notice much later.
+        Open connections go on with the pages that they remember, and would notice much later. A
+        file that is not there is not made; `check` tells of it.
         """
         if self._path is None:
             return
+        there = f"{self._path.absolute().as_uri()}?mode=rw"
         try:
             # By SQLite itself: closing a descriptor of our own would drop its locks (fcntl(2)).
-            fresh = sqlite3.connect(self._path, timeout=0)
+            fresh = sqlite3.connect(there, timeout=0, uri=True)
             try:
                 fresh.execute("PRAGMA schema_version").fetchone()
             finally:
