@@ -132,7 +132,6 @@ def _api_door(settings: Settings, ota: Ota, operators: Operators) -> Door:
         begin_rollout=ota.begin_rollout,
         roll_out=ota.roll_out,
         stop=ota.stop,
-        brake=ota.brake,
         operators=operators,
         database=ota.stores.database,
         folders=ota.collection.folder.projects,

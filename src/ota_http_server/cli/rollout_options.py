@@ -12,9 +12,9 @@ import click
 from ota_http_server.api.v1.rollout_words import NewRolloutSaid
 from ota_http_server.cli.durations import duration, span
 from ota_http_server.domain.errors import Invalid
+from ota_http_server.domain.rollout import percent_of
 from ota_http_server.domain.rollout_plan import Mode, Policy
 from ota_http_server.domain.selection import all_of, is_one_of
-from ota_http_server.operations.show_rollout import percent_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -14,9 +14,9 @@ import click
 
 from ota_http_server.cli import one_line
 from ota_http_server.cli.durations import span
-from ota_http_server.domain.rollout import DOWNGRADE_TAG, Rollout, State
+from ota_http_server.domain.rollout import DOWNGRADE_TAG, Rollout, State, percent
 from ota_http_server.domain.rollout_health import Tally, successes
-from ota_http_server.operations.show_rollout import Shown, StageShown, percent_of
+from ota_http_server.operations.show_rollout import Shown, StageShown
 
 BAR_WIDTH = 40
 NAMED_MAX = 5  # of the devices that somebody named, so many in a line
@@ -47,8 +47,8 @@ def where(rollout: Rollout) -> str:
     """Its state, and how far it has come."""
     if rollout.state is State.FINISHED:
         return "finished (100 %)"
-    percent = f"{percent_of(rollout.share):g} %"
-    return f"{rollout.state}, stage {rollout.stage + 1} of {len(rollout.stages)} ({percent})"
+    stage = f"stage {rollout.stage + 1} of {len(rollout.stages)}"
+    return f"{rollout.state}, {stage} ({percent(rollout.share)})"
 
 
 def headline(rollout: Rollout) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ota_http_server.cli.rollout_view import Seen, in_a_line
 from ota_http_server.cli.scenario import CLIENTS, RUNS, Family, Scene, cast, publish
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.project import Spread
@@ -18,6 +19,7 @@ from ota_http_server.domain.rollout_health import Tally
 from ota_http_server.domain.version import version_key
 from ota_http_server.operations.begin_rollout import Begun
 from ota_http_server.operations.rollout_wish import RolloutWish
+from ota_http_server.operations.show_rollout import shown
 from ota_http_server.operations.stage_fleet import StageFleet
 from ota_http_server.ota import Ota
 from ota_http_server.simulation.fleet import Fleet, Member, Pace
@@ -38,22 +40,19 @@ class Look:
     """How a rollout goes, at one moment."""
 
     seconds: float
-    rollout: Rollout
-    tally: Tally
+    seen: Seen
+
+    @property
+    def rollout(self) -> Rollout:
+        return self.seen.rollout
+
+    @property
+    def tally(self) -> Tally:
+        return self.seen.shown.tally
 
     @property
     def line(self) -> str:
-        rollout, tally = self.rollout, self.tally
-        words = [
-            f"{self.seconds:5.0f} s  {rollout.project} {rollout.version}: {rollout.state},"
-            f" stage {rollout.stage + 1} of {len(rollout.stages)} ({rollout.share / 100:g} %)",
-            f"{tally.verified} run it",
-            f"{tally.failed + tally.rolled_back} failed",
-            f"{tally.silent} silent",
-        ]
-        if rollout.state is State.HALTED:
-            words.append(rollout.reason)
-        return ", ".join(words)
+        return f"{self.seconds:5.0f} s  {in_a_line(self.seen)}"
 
 
 def play(
@@ -69,10 +68,7 @@ def play(
     good, bad = _next_versions(ota, [scene("").project(one) for one in families.values()])
     set_up = scene(bad)
     for family in families.values():
-        project = set_up.project(family)
-        ota.projects.settle(SHELL, project, {"spread": Spread.BY_ROLLOUT.value})
-        publish(firmware, project, family, set_up.image_bytes, (RUNS,))
-        ota.catalog.of(project)
+        _prepare(ota, firmware, set_up, family)
     members = cast(StageFleet(ota.stores.database, ota.opaque), set_up, clients)
     everybody = [one for its in members.values() for one in its]
     fleet = Fleet(everybody, pace)
@@ -86,6 +82,14 @@ def play(
     finally:
         lives.close()
     return _report(everybody, looks, good, bad, time.monotonic() - began)
+
+
+def _prepare(ota: Ota, firmware: Path, scene: Scene, family: Family) -> None:
+    """The family's project: by rollouts alone, with the release that its boards run."""
+    project = scene.project(family)
+    ota.projects.settle(SHELL, project, {"spread": Spread.BY_ROLLOUT.value})
+    publish(firmware, project, family, scene.image_bytes, (RUNS,))
+    ota.catalog.of(project)
 
 
 def _next_versions(ota: Ota, projects: list[str]) -> tuple[str, str]:
@@ -159,7 +163,7 @@ def _look(ota: Ota, begun: list[Begun], seconds: float) -> list[Look]:
         for one in begun:
             rollout = rows.rollouts.get(one.rollout.id)
             assert rollout is not None
-            looks.append(Look(seconds, rollout, rows.rollouts.tally(rollout.id)))
+            looks.append(Look(seconds, Seen(shown(rows, rollout))))
     return looks
 
 

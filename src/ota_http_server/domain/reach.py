@@ -11,7 +11,7 @@ from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.offer import History, Hold, Reason
 from ota_http_server.domain.project import Project, Spread
 from ota_http_server.domain.release import Release
-from ota_http_server.domain.rollout import DOWNGRADE_TAG, SHARES, Rollout, State, stage_of
+from ota_http_server.domain.rollout import DOWNGRADE_TAG, Rollout, State, percent, stage_of
 from ota_http_server.domain.windows import any_open, next_opening
 
 CLOCKS_DIFFER_SECONDS = 60
@@ -147,10 +147,6 @@ def place_in(rollout: Rollout, device: Device) -> str:
     return f"its bucket {rollout.bucket(device.id)} comes with stage {mine}; {stage}"
 
 
-def percent(share: int) -> str:
-    return f"{100 * share / SHARES:g} %"
-
-
 def room(reach: Reach, rollout: Rollout | None, device: Device, at: int) -> Hold | None:
     """Why the device must wait although the release has reached it; None: it may begin now."""
     if rollout is not None:
@@ -158,9 +154,9 @@ def room(reach: Reach, rollout: Rollout | None, device: Device, at: int) -> Hold
             return _closed(rollout, at)
         if (hold := _paced(rollout, reach.loads.get(rollout.id, Load()), device)) is not None:
             return hold
-    if any(slots.are_taken for slots in reach.slots):
-        taken = next(slots for slots in reach.slots if slots.are_taken)
-        detail = f"{taken.taken} of {taken.most} downloads at a time are under way"
+    full = next((slots for slots in reach.slots if slots.are_taken), None)
+    if full is not None:
+        detail = f"{full.taken} of {full.most} downloads at a time are under way"
         return Hold(Reason.NO_SLOT, detail)
     return None
 

@@ -142,6 +142,15 @@ class Rollout:
         return state in MOVES[self.state]
 
 
+def percent_of(share: int) -> float:
+    return 100 * share / SHARES
+
+
+def percent(share: int) -> str:
+    """The same, for people."""
+    return f"{percent_of(share):g} %"
+
+
 def stage_of(rollout: Rollout, device_id: str) -> int:
     """The first stage that has the device, if its target has it; counted from 0."""
     if device_id in rollout.canaries:

@@ -60,15 +60,15 @@ class Policy:
     """
 
     failed_share_max: int = 200
-    """Of the devices that finished, so many failed: it is halted,"""
+    """Of the devices that succeeded or failed, so many failed: it is halted,"""
     finished_min: int = 10
-    """if at least so many have finished."""
+    """if at least so many have come to an end, silence included."""
     silent_share_max: int = 2_000
     """Of the devices that were offered it, so many were not heard of"""
     silent_seconds: int = HOUR_SECONDS
     """for so long: it is halted. Longer than the longest time between two check-ins."""
     rolled_back_share_max: int = 100
-    """Of the devices that finished, so many run the old image again: it is halted."""
+    """Of the devices that succeeded or went back, so many run the old image again: it is halted."""
     halting_devices_min: int = 2
     """Fewer devices than this never halt it."""
     counts_installed: bool = False

@@ -10,10 +10,10 @@ from ota_http_server.domain.release import Release
 from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import (
     SALT_BYTES,
-    SHARES,
     UNCANARIED_SHARE_MAX,
     Rollout,
     least_share,
+    percent,
     sizes,
 )
 from ota_http_server.domain.rollout_plan import Stage, default_shares, default_stages
@@ -54,11 +54,11 @@ class BeginRollout:
         beyond 10 % without an override. `dry`: nothing is written, and its number is 0.
         """
         operator.must(Role.OPERATOR, wish.project)
-        reason_of(wish.reason, needed=wish.override or wish.takes_back)
+        reason = reason_of(wish.reason, needed=wish.override or wish.takes_back)
         with self._database.reading() as rows:
             channel = found_release(rows, wish.project, wish.version).channel
         fleet = fleet_of(self._database, wish.project, channel)
-        draft = _drafted(wish, fleet, self._salt(SALT_BYTES), operator)
+        draft = replace(_drafted(wish, fleet, self._salt(SALT_BYTES), operator), reason=reason)
 
         def begun(tx: Writing) -> Rollout:
             tx.releases.take_turn()
@@ -81,7 +81,7 @@ class BeginRollout:
             if dry:
                 return rollout
             rollout = tx.rollouts.add(rollout)
-            note_move(tx, operator, "create_rollout", rollout, wish.reason, override=wish.override)
+            note_move(tx, operator, "create_rollout", rollout, reason, override=wish.override)
             return rollout
 
         rollout = self._database.change(begun)
@@ -103,7 +103,6 @@ def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -
         canaries=wish.canaries,
         policy=wish.plan.policy,
         takes_back=0 if wish.takes_back else None,
-        reason=reason_of(wish.reason, needed=False),
         created_by=operator.name,
     )
     able = {device.id for device, channel in fleet if rollout.is_for(device, channel)}
@@ -137,6 +136,6 @@ def _check_first_stage(rollout: Rollout, *, is_canaried: bool, override: bool) -
     # Of a handful of devices one is more than 10 %: what counts is what was asked for.
     if rollout.stages[0].share > UNCANARIED_SHARE_MAX and not (is_canaried or override):
         raise Conflict(
-            f"a first stage of {100 * rollout.stages[0].share / SHARES:g} % is more than the 10 %"
+            f"a first stage of {percent(rollout.stages[0].share)} is more than the 10 %"
             " that a release may reach uncanaried; an override with a reason allows it"
         )

@@ -53,9 +53,7 @@ class Brake:
         """Whether something stops this project. On the hot path."""
         if self._monotonic() - self._looked_at >= LATE_SECONDS:
             self.look()
-        count = self._news.of(STOPS)
-        if count != self._rows[0]:
-            self._learn(count)
+        self._learn_news()
         return self._found(project, self._rows[1])
 
     def exactly(self, rows: Reading, project: str) -> Stop | None:
@@ -75,9 +73,7 @@ class Brake:
     def refresh(self) -> None:
         """By the chore: who has learnt of a stop keeps to it when the database goes away."""
         self.look()
-        count = self._news.of(STOPS)
-        if count != self._rows[0]:
-            self._learn(count)
+        self._learn_news()
 
     def standing(self) -> tuple[Stops, Stops]:
         """What stops by a row, and what by a file; rows as known, while the database is away."""
@@ -107,7 +103,10 @@ class Brake:
         ]
         return max(found, key=lambda stop: stop.downloads, default=None)
 
-    def _learn(self, count: int) -> None:
+    def _learn_news(self) -> None:
+        count = self._news.of(STOPS)
+        if count == self._rows[0]:
+            return
         try:
             with self._database.reading() as rows:
                 self._rows = (count, _read(rows))

@@ -8,7 +8,7 @@ from typing import Any
 from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.identity import device_key, project_name
 from ota_http_server.domain.release import release_version
-from ota_http_server.domain.rollout import SHARES, Target
+from ota_http_server.domain.rollout import SHARES, Target, percent_of
 from ota_http_server.domain.rollout_plan import STAGES_MAX, Mode, Plan, Policy, Stage
 from ota_http_server.domain.selection import Selection
 from ota_http_server.domain.windows import windows_of
@@ -67,9 +67,7 @@ def share_of(name: str, percent: object, least: int = 0) -> int:
         share = round(percent * SHARES / 100)
         if least <= share and 0 <= percent <= 100 and abs(share - percent * SHARES / 100) < 1e-6:
             return share
-    raise Invalid(
-        f"{name} must be {100 * least / SHARES:g} to 100 percent, with two decimals at most"
-    )
+    raise Invalid(f"{name} must be {percent_of(least):g} to 100 percent, with two decimals at most")
 
 
 def _stages(said: object) -> tuple[Stage, ...]:

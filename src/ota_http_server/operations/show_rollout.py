@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from ota_http_server.domain.rollout import SHARES, Rollout, State, sizes, stage_of
+from ota_http_server.domain.rollout import Rollout, State, percent_of, sizes, stage_of
 from ota_http_server.domain.rollout_health import Tally, what_lacks
 from ota_http_server.operations.look_at_fleet import Fleet
 from ota_http_server.storage.transaction import Reading
@@ -12,7 +12,7 @@ from ota_http_server.storage.transaction import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageShown:
-    """A stage, and the devices that come with it (those of the stages before not counted)."""
+    """A stage; `devices` are all that have it then, `tally` is of those that come with it."""
 
     percent: float
     dwell_seconds: int
@@ -60,10 +60,6 @@ def shown_counted(rows: Reading, rollout: Rollout, counts: Sequence[int] | None)
         for number, stage in enumerate(rollout.stages)
     )
     return Shown(rollout=rollout, tally=tally, waits_for=lacks, stages=stages)
-
-
-def percent_of(share: int) -> float:
-    return 100 * share / SHARES
 
 
 def _by_stage(rollout: Rollout, outcomes: dict[str, str]) -> list[Tally]:

@@ -79,7 +79,7 @@ def note_move(
         rollout,
         stage=rollout.stage + 1,
         override="yes" if override else None,
-        reason=reason.strip() or None,
+        reason=reason or None,
     )
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from ota_http_server.domain.device_key import DeviceKey, KeyState
 from ota_http_server.storage.schema import device_keys
 from ota_http_server.storage.turns import Turn, take_turn
-from ota_http_server.storage.upserts import insert_into
+from ota_http_server.storage.upserts import put_row
 
 
 class DeviceKeys:
@@ -64,12 +64,7 @@ class DeviceKeys:
             "decided_at": key.decided_at,
             "decided_by": key.decided_by,
         }
-        statement = insert_into(
-            self._connection, device_keys, fingerprint=key.fingerprint, **values
-        )
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["fingerprint"], set_=values)
-        )
+        put_row(self._connection, device_keys, values, fingerprint=key.fingerprint)
 
     def forget_oldest(self, project: str, state: KeyState, keep: int) -> None:
         """Drops all but the latest so many that are in this state."""

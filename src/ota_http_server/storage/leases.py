@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select
 
 from ota_http_server.storage.schema import leases
 from ota_http_server.storage.turns import Turn, take_turn
-from ota_http_server.storage.upserts import insert_into
+from ota_http_server.storage.upserts import put_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,4 @@ class Leases:
             "looked_at": lease.looked_at,
             "steady_since": lease.steady_since,
         }
-        new = insert_into(self._connection, leases, name=lease.name, **values)
-        self._connection.execute(
-            new.on_conflict_do_update(index_elements=[leases.c.name], set_=values)
-        )
+        put_row(self._connection, leases, values, name=lease.name)

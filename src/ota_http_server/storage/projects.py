@@ -13,7 +13,7 @@ from ota_http_server.domain.project import (
 )
 from ota_http_server.storage.counters import CATALOG, Counters
 from ota_http_server.storage.schema import devices, projects, releases
-from ota_http_server.storage.upserts import insert_into
+from ota_http_server.storage.upserts import put_row
 
 _SPEAK_OF_PROJECTS = (projects.c.name, releases.c.project, devices.c.project)
 
@@ -66,11 +66,7 @@ class Projects:
             "created_at": project.created_at,
             "edition": project.edition,
         }
-        self._connection.execute(
-            insert_into(
-                self._connection, projects, name=project.name, **values
-            ).on_conflict_do_update(index_elements=["name"], set_=values)
-        )
+        put_row(self._connection, projects, values, name=project.name)
         Counters(self._connection).move(CATALOG)
 
     def remove(self, name: str) -> None:

@@ -132,13 +132,7 @@ class Rollouts:
 
     def tally(self, number: int) -> Tally:
         """What its devices came to. Who was only asked and then left in peace does not count."""
-        best = func.max(_rank()).label("rank")
-        of_each = (
-            select(attempts.c.device, best)
-            .where(attempts.c.rollout == number)
-            .group_by(attempts.c.device)
-            .subquery()
-        )
+        of_each = _by_device(number).subquery()
         rows = self._connection.execute(
             select(of_each.c.rank, func.count()).group_by(of_each.c.rank)
         )
@@ -148,19 +142,14 @@ class Rollouts:
     def outcomes(self, number: int) -> dict[str, str]:
         """What each of its devices came to, in the words of a tally."""
         words = {rank: word for word, rank in _RANKS.items()}
-        rows = self._connection.execute(
-            select(attempts.c.device, func.max(_rank()))
-            .where(attempts.c.rollout == number)
-            .group_by(attempts.c.device)
-        )
-        return {row[0]: words[row[1]] for row in rows if row[1] in words}
+        rows = self._connection.execute(_by_device(number))
+        return {row.device: words[row.rank] for row in rows if row.rank in words}
 
     def came_to(self, number: int, what: str, after: str, limit: int) -> list[str]:
         """Devices of it that came to this word of a tally, by id."""
         query = (
-            select(attempts.c.device)
-            .where(attempts.c.rollout == number, attempts.c.device > after)
-            .group_by(attempts.c.device)
+            _by_device(number)
+            .where(attempts.c.device > after)
             .having(func.max(_rank()) == _RANKS[what])
             .order_by(attempts.c.device)
             .limit(limit)
@@ -238,6 +227,13 @@ def _at_work(rollout: Rollout) -> tuple[ColumnElement[bool], ...]:
 
 def _query() -> Select[tuple[object, ...]]:
     return select(rollouts, releases.c.version).join(releases, releases.c.id == rollouts.c.release)
+
+
+def _by_device(number: int) -> Select[tuple[str, int]]:
+    """The rank of what each device of the rollout came to."""
+    best = func.max(_rank()).label("rank")
+    mine = attempts.c.rollout == number
+    return select(attempts.c.device, best).where(mine).group_by(attempts.c.device)
 
 
 def _rank() -> Case[int]:

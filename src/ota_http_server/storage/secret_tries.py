@@ -11,7 +11,7 @@ from sqlalchemy import Connection, delete, select
 
 from ota_http_server.storage.schema import refusals, secret_tries
 from ota_http_server.storage.turns import Turn, take_turn
-from ota_http_server.storage.upserts import insert_into
+from ota_http_server.storage.upserts import insert_into, put_row
 
 EVERYWHERE = "*"
 """The row that counts failures over all networks."""
@@ -58,10 +58,7 @@ class SecretTries:
             "blocked_until": record.blocked_until,
             "succeeded_at": record.succeeded_at,
         }
-        statement = insert_into(self._connection, secret_tries, network=network, **values)
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=[secret_tries.c.network], set_=values)
-        )
+        put_row(self._connection, secret_tries, values, network=network)
 
     def forget(self, failed_before: int, succeeded_before: int) -> None:
         """Drops networks about which there is nothing left to know."""

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select
 
 from ota_http_server.storage.counters import STOPS, Counters
 from ota_http_server.storage.schema import stops
-from ota_http_server.storage.upserts import insert_into
+from ota_http_server.storage.upserts import put_row
 
 EVERYTHING = ""
 
@@ -46,10 +46,7 @@ class Stops:
             "at": stop.at,
             "by": stop.by,
         }
-        new = insert_into(self._connection, stops, project=stop.project, **values)
-        self._connection.execute(
-            new.on_conflict_do_update(index_elements=[stops.c.project], set_=values)
-        )
+        put_row(self._connection, stops, values, project=stop.project)
         Counters(self._connection).move(STOPS)
 
     def remove(self, project: str) -> bool:

@@ -1,5 +1,6 @@
 """Insert or update in one statement, in the dialect of whichever database it is."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -13,3 +14,9 @@ def insert_into(connection: Connection, table: Table, **values: Any) -> Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).values(**values)
     return sqlite.insert(table).values(**values)
+
+
+def put_row(connection: Connection, table: Table, values: Mapping[str, Any], **key: Any) -> None:
+    """The row of this key has these values from now on, whether it was there or not."""
+    new = insert_into(connection, table, **key, **values)
+    connection.execute(new.on_conflict_do_update(index_elements=list(key), set_=values))

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ota_http_server.http.operators import Operators
 from ota_http_server.operations.admit_key import AdmitKey
 from ota_http_server.operations.begin_rollout import BeginRollout
-from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.claim import Claims
 from ota_http_server.operations.enroll import Enroll
@@ -31,7 +30,6 @@ class Door:
     begin_rollout: BeginRollout
     roll_out: RollOut
     stop: StopOffers
-    brake: Brake
     folders: Callable[[], list[str]]
     """The projects that have a folder."""
     follow: Callable[[str], object]

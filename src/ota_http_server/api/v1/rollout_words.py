@@ -18,11 +18,11 @@ from ota_http_server.api.v1.words import (
     Texts,
     Told,
 )
-from ota_http_server.domain.rollout import State
+from ota_http_server.domain.rollout import State, percent_of
 from ota_http_server.domain.rollout_health import Tally
 from ota_http_server.domain.rollout_plan import COUNT_MAX, SECONDS_MAX, Mode
 from ota_http_server.domain.selection_parser import TEXT_CHARACTERS_MAX
-from ota_http_server.operations.show_rollout import Shown, percent_of
+from ota_http_server.operations.show_rollout import Shown
 from ota_http_server.operations.write_rollout import REASON_CHARACTERS_MAX
 
 REASON = "Why; it stands in the audit log."
