@@ -38,6 +38,7 @@ from ota_http_server.operations import (
     news,
     progress,
     registry,
+    steady_clock,
     steer_rollouts,
 )
 from ota_http_server.operations.background import Background, Chore
@@ -231,6 +232,7 @@ def _chores(
         Chore("refreshing news", news.REFRESH_SECONDS, ota.news.refresh),
         Chore("learning rates", PACE_SECONDS, pace.refresh),
         Chore("learning keys", news.REFRESH_SECONDS, ota.key_verifier.refresh),
+        Chore("looking at the clock", steady_clock.EVERY_SECONDS, ota.steady.look),
         Chore("looking for the stop", brake.LOOK_SECONDS, ota.brake.refresh),
         Chore("steering rollouts", steer_rollouts.EVERY_SECONDS, steering),
         Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),

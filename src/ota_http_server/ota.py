@@ -42,6 +42,7 @@ from ota_http_server.operations.report import Report
 from ota_http_server.operations.revoke_token import RevokeToken
 from ota_http_server.operations.roll_out import RollOut
 from ota_http_server.operations.settle_project import SettleProject
+from ota_http_server.operations.steady_clock import SteadyClock
 from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.operations.try_admin_secret import AdminGate
 from ota_http_server.operations.unreached import Unreached
@@ -117,6 +118,7 @@ class Ota:
     catalog: Catalog
     registry: Registry
     brake: Brake
+    steady: SteadyClock
     reach: ReachNow
     begin_rollout: BeginRollout
     roll_out: RollOut
@@ -194,6 +196,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
     release_folder = ReleaseFolder(database, collection)
     catalog = Catalog(database, news, release_folder)
     registry = Registry(database, news, host.wall)
+    steady = SteadyClock(host.wall, host.monotonic)
     brake = Brake(database, news, stores.places.data, monotonic=host.monotonic)
     reach = ReachNow(
         database,
@@ -215,6 +218,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
         catalog=catalog,
         registry=registry,
         brake=brake,
+        steady=steady,
         reach=reach,
         begin_rollout=BeginRollout(database, news),
         roll_out=RollOut(database, news, registry),
@@ -225,6 +229,7 @@ def open_ota(settings: Settings, host: Host | None = None) -> Ota:
             catalog,
             registry,
             reach,
+            steady,
             poll_seconds=settings.poll_seconds,
             devices_max=settings.devices_max,
         ),

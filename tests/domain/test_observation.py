@@ -20,6 +20,7 @@ NEW = KnownImage(
     secure_version=4,
 )
 RELEASE = newest_first(a_release("2.0.0"))[0]
+DAY = 86_400
 LATER = NOW + RESTART_SECONDS + 1
 
 
@@ -97,6 +98,24 @@ def test_seen_with_the_old_image_again_it_was_rolled_back(sighting):
 
 def test_before_it_restarted_its_old_words_mean_nothing():
     assert seen(installed(), Sighting(version="1.0.0"), NEW, OLD, NOW + 5) is None
+
+
+@pytest.mark.parametrize(
+    ("moment", "steady_since"),
+    [
+        (NOW - 30 * DAY, NOW - 5),  # the clock was set on five seconds ago
+        (NOW + 30 * DAY, NOW - 5),  # or back
+        (NOW + 5, 0),  # another server's clock is a little ahead
+        (NOW - RESTART_SECONDS + 1, 0),
+    ],
+)
+def test_only_time_that_surely_passed_makes_it_rolled_back(moment, steady_since):
+    attempt = an_attempt(RELEASE, State.INSTALLED, installed_at=moment)
+    old = Sighting(version="1.0.0")
+
+    assert seen(attempt, old, NEW, OLD, NOW, steady_since) is None
+    later = NOW + RESTART_SECONDS + 5
+    assert seen(attempt, old, NEW, OLD, later, steady_since) is State.ROLLED_BACK
 
 
 def test_a_device_that_never_said_it_was_done_is_not_rolled_back():

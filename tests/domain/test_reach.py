@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ota_http_server.domain.clocks import CLOCKS_DIFFER_SECONDS
 from ota_http_server.domain.offer import History, Hold, Reason
 from ota_http_server.domain.project import Spread
 from ota_http_server.domain.reach import (
-    CLOCKS_DIFFER_SECONDS,
     Load,
     Reach,
     Slots,

@@ -23,6 +23,7 @@ from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.report import Report
 from ota_http_server.operations.roll_out import RollOut
+from ota_http_server.operations.steady_clock import SteadyClock
 from ota_http_server.operations.steer_rollouts import SteerRollouts
 from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.storage.database import Database
@@ -101,6 +102,7 @@ class Process:
             Catalog(database, news, _NoFolder()),
             self.registry,
             reach,
+            SteadyClock(wall, monotonic),
             poll_seconds=poll_seconds,
             devices_max=DEVICES_MAX,
         )

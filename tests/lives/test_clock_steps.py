@@ -27,8 +27,7 @@ def set_it(life: Life, step: int) -> None:
 @pytest.mark.parametrize("seed", seeds(1))
 def test_a_good_release_is_neither_halted_nor_any_board_silent_that_asks(live, seed, steps):
     life = live(seed)
-    # Who asks between its report and its restart, in the minute of a step, counts as rolled back.
-    life.settle(a_fleet(60, life.random, early=0.0))
+    life.settle(a_fleet(60, life.random))
     stages = tuple(Stage(share, 300) for share in DEFAULT_SHARES)
     life.begin("1.1.0", plan=Plan(stages, HALF_AN_HOUR))
     steps_come(life, steps, 2_400.0)

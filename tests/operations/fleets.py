@@ -20,6 +20,7 @@ from ota_http_server.operations.registry import Registry
 from ota_http_server.operations.release_folder import ReleaseFolder
 from ota_http_server.operations.report import Report, Told, Word
 from ota_http_server.operations.roll_out import RollOut
+from ota_http_server.operations.steady_clock import SteadyClock
 from ota_http_server.operations.steer_rollouts import SteerRollouts
 from ota_http_server.operations.stop_offers import StopOffers
 from ota_http_server.operations.verify_token import TokenVerifier
@@ -48,6 +49,7 @@ class Fleet:
         folder: Path,
         devices_max: int = 1_000,
         downloads_max: int | None = None,
+        monotonic=None,
     ) -> None:
         self.database = database
         self.clock = clock
@@ -78,6 +80,7 @@ class Fleet:
             self.catalog,
             self.registry,
             self.reach,
+            SteadyClock(wall, monotonic or wall),
             poll_seconds=300,
             devices_max=devices_max,
         )

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from ota_http_server.domain.attempt import OPEN
 from ota_http_server.domain.attempt import State as AttemptState
-from ota_http_server.domain.reach import CLOCKS_DIFFER_SECONDS, Load
+from ota_http_server.domain.clocks import CLOCKS_DIFFER_SECONDS
+from ota_http_server.domain.reach import Load
 from ota_http_server.domain.rollout import State, Target
 from ota_http_server.domain.rollout_health import Tally
 from ota_http_server.domain.rollout_plan import SECONDS_MAX, Mode, Policy, Stage

@@ -8,6 +8,7 @@ again.
 from dataclasses import dataclass, replace
 
 from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.domain.clocks import seconds_since
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.sighting import Sighting
 from ota_http_server.domain.version import identity
@@ -93,10 +94,12 @@ def seen(
     new: KnownImage,
     old: KnownImage | None,
     at: int,
+    steady_since: int = 0,
 ) -> State | None:
     """What the attempt becomes now that the device was seen so; None: nothing follows.
 
     `new` is the attempt's image, `old` the one that ran when it was offered, if that is known.
+    The clock made no step since `steady_since`.
     """
     if not sighting.says_what_runs:
         return None
@@ -104,9 +107,9 @@ def seen(
         return State.VERIFIED if attempt.may_become(State.VERIFIED) else None
     if attempt.state not in (State.INSTALLED, State.SILENT) or attempt.installed_at is None:
         return None
-    # A clock that was set back must not keep a roll-back from being seen for ever.
-    waited = at - attempt.installed_at
-    if 0 <= waited < max(RESTART_SECONDS, sighting.restart_seconds):
+    # A rolled-back attempt is final: a clock that was set on must not make one of a restart.
+    waited = seconds_since(attempt.installed_at, at, steady_since)
+    if waited < max(RESTART_SECONDS, sighting.restart_seconds):
         return None
     return State.ROLLED_BACK if _runs_old(attempt, sighting, new, old) else None
 

@@ -6,6 +6,7 @@ Facts for the decision, gathered by whoever decides; without any, every release 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from ota_http_server.domain.clocks import CLOCKS_DIFFER_SECONDS
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.offer import History, Hold, Reason
@@ -13,9 +14,6 @@ from ota_http_server.domain.project import Project, Spread
 from ota_http_server.domain.release import Release
 from ota_http_server.domain.rollout import DOWNGRADE_TAG, Rollout, State, percent, stage_of
 from ota_http_server.domain.windows import any_open, next_opening
-
-CLOCKS_DIFFER_SECONDS = 60
-"""What happened later than this from now was written by a clock that was set back since."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from ota_http_server.operations.move_attempt import move
 from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.register_device import found_or_registered
 from ota_http_server.operations.registry import Known, Registry, known_image, read
+from ota_http_server.operations.steady_clock import SteadyClock
 from ota_http_server.operations.visit import Visit, poll_seconds_of
 from ota_http_server.storage.counters import CATALOG
 from ota_http_server.storage.database import Database
@@ -94,6 +95,7 @@ class CheckIn:
         catalog: Catalog,
         registry: Registry,
         reach: ReachNow,
+        steady: SteadyClock,
         *,
         poll_seconds: int,
         devices_max: int,
@@ -102,6 +104,7 @@ class CheckIn:
         self._catalog = catalog
         self._registry = registry
         self._reach = reach
+        self._steady = steady
         self._poll_seconds = poll_seconds
         self._devices_max = devices_max
 
@@ -137,8 +140,7 @@ class CheckIn:
             sighting = NOTHING_SAID  # whoever speaks for another project knows nothing of it
         at = int(self._database.clock().timestamp())
         after = self._told(known.device, sighting, at)
-        named = self._registry.named_by
-        if after == known.device and _proof(known.latest, sighting, named, at) is None:
+        if after == known.device and self._proof(known.latest, sighting, at) is None:
             decision = decide(
                 after,
                 manner.project(shelf.project, shelf.releases),
@@ -171,7 +173,7 @@ class CheckIn:
     def _written(self, visit: Visit, sighting: Sighting, shelf: Shelf, manner: _Manner) -> Answer:
         def written(tx: Writing) -> tuple[Device, Decision, Attempt | None]:
             known = self._registered(tx, visit)
-            device, latest = _observed(tx, known, sighting)
+            device, latest = self._observed(tx, known, sighting)
             if manner.ends(latest, visit.project):
                 latest = move(tx, latest, State.CANCELED, "called off")
             running = latest if latest is not None and latest.is_open else None
@@ -207,6 +209,27 @@ class CheckIn:
         self._registry.forget(visit.device)
         return self._answer(visit, device, decision, attempt)
 
+    def _proof(
+        self, latest: Attempt | None, sighting: Sighting, at: int
+    ) -> tuple[State, KnownImage] | None:
+        """What follows for the latest attempt as far as memory knows."""
+        return _proof(latest, sighting, self._registry.named_by, at, self._steady)
+
+    def _observed(
+        self, tx: Writing, known: Known, sighting: Sighting
+    ) -> tuple[Device, Attempt | None]:
+        """The device and its latest attempt after what it said; the attempt is written here."""
+        named, latest = partial(known_image, tx), known.latest
+        image = named(sighting.digests, known.device.project)
+        device = told(known.device, sighting, image, tx.second)
+        proof = _proof(latest, sighting, named, tx.second, self._steady)
+        if latest is None or proof is None:
+            return device, latest
+        state, image = proof
+        if state is State.VERIFIED:
+            device = proven(device, image)
+        return device, move(tx, latest, state)
+
     def _registered(self, tx: Writing, visit: Visit) -> Known:
         """The device, locked; it comes into the registry if it is not there."""
         new = Device(
@@ -230,25 +253,12 @@ def _published(tx: Writing, shelf: Shelf, project: str) -> Sequence[Release]:
     return tx.releases.of_project(project, (ReleaseState.PUBLISHED,))
 
 
-def _observed(tx: Writing, known: Known, sighting: Sighting) -> tuple[Device, Attempt | None]:
-    """The device and its latest attempt after what it said; the attempt is written here."""
-    named, latest = partial(known_image, tx), known.latest
-    image = named(sighting.digests, known.device.project)
-    device = told(known.device, sighting, image, tx.second)
-    proof = _proof(latest, sighting, named, tx.second)
-    if latest is None or proof is None:
-        return device, latest
-    state, image = proof
-    if state is State.VERIFIED:
-        device = proven(device, image)
-    return device, move(tx, latest, state)
-
-
 def _proof(
     latest: Attempt | None,
     sighting: Sighting,
     named: Callable[[frozenset[str], str], KnownImage | None],
     at: int,
+    steady: SteadyClock,
 ) -> tuple[State, KnownImage] | None:
     """What the latest attempt becomes by what was said, and its image; None: nothing follows.
 
@@ -262,7 +272,7 @@ def _proof(
     )
     if new is None:
         return None
-    state = seen(latest, sighting, new, before, at)
+    state = seen(latest, sighting, new, before, at, steady.since())
     return None if state is None else (state, new)
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ota_http_server.operations.steady_clock import STEP_SECONDS_MAX
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.leases import Lease
 from ota_http_server.storage.transaction import Writing
@@ -16,7 +17,6 @@ from ota_http_server.storage.transaction import Writing
 LEASE_SECONDS = 30
 RENEW_SECONDS = 10
 GAP_SECONDS_MAX = 60  # between two looks; longer, and nobody listened meanwhile
-STEP_SECONDS_MAX = 5  # by which the clock may differ from the time that passed
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from sqlalchemy import (
 )
 
 from ota_http_server.domain.attempt import State
-from ota_http_server.domain.reach import CLOCKS_DIFFER_SECONDS, Load
+from ota_http_server.domain.clocks import CLOCKS_DIFFER_SECONDS
+from ota_http_server.domain.reach import Load
 from ota_http_server.domain.rollout import UNFINISHED, Rollout
 from ota_http_server.domain.rollout import State as RolloutState
 from ota_http_server.domain.rollout_health import Tally
