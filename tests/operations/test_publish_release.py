@@ -17,12 +17,14 @@ from ota_http_server.domain.errors import (
     Unfit,
 )
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.offer import Reason
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.project import FolderMode, Project
 from ota_http_server.domain.release import State
 from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.receive_image import AT_ONCE_MAX, ReceiveImage
 from ota_http_server.operations.release_wish import ReleaseWish, Upload
+from ota_http_server.operations.rollout_wish import RolloutWish
 from tests.operations.fleets import Fleet, lamp
 
 ADMIN = Operator("ann", "192.0.2.9")
@@ -272,6 +274,84 @@ def test_a_draft_may_go_and_a_release_may_not(fleet, publish):
         publish.remove_draft(PIPELINE, "lamp", "1.4.0")
     with fleet.database.reading() as rows:
         assert [r.version for r in rows.releases.of_project("lamp")] == ["1.4.0"]
+
+
+def begin_rollout(fleet, version="1.5.0"):
+    return fleet.begin_rollout(ADMIN, RolloutWish.of("lamp", {"version": version})).rollout.id
+
+
+def begin_and_abort_rollout(fleet, version="1.5.0"):
+    fleet.roll_out.abort(ADMIN, begin_rollout(fleet, version), "not that one")
+
+
+def test_a_draft_whose_rollouts_were_all_aborted_may_go_and_the_audit_keeps_their_story(
+    fleet, publish
+):
+    publish.draft(PIPELINE, ReleaseWish.of("lamp", "1.5.0"))
+    begin_and_abort_rollout(fleet)
+    begin_and_abort_rollout(fleet)
+
+    publish.remove_draft(PIPELINE, "lamp", "1.5.0")
+
+    with fleet.database.reading() as rows:
+        assert rows.releases.of_project("lamp") == []
+        assert rows.rollouts.of_project("lamp") == []
+        actions = [event.action for event in rows.events.page(0, 10)]
+    story = ["create_rollout", "abort_rollout"]
+    assert actions == ["create_draft", *story, *story, "remove_draft"]
+
+
+@pytest.mark.parametrize("move", ["", "pause"])
+def test_a_draft_that_a_rollout_still_waits_for_stays_whatever_was_aborted(fleet, publish, move):
+    publish.draft(PIPELINE, ReleaseWish.of("lamp", "1.5.0"))
+    begin_and_abort_rollout(fleet)
+    waiting = begin_rollout(fleet)
+    if move:
+        getattr(fleet.roll_out, move)(ADMIN, waiting, "lunch")
+
+    with pytest.raises(Conflict, match=r"a rollout waits for 1\.5\.0"):
+        publish.remove_draft(PIPELINE, "lamp", "1.5.0")
+
+    with fleet.database.reading() as rows:
+        assert len(rows.rollouts.of_project("lamp")) == 2
+
+
+def test_nothing_of_an_aborted_rollout_holds_the_version_when_it_comes_again(fleet, publish):
+    published(publish, "1.4.0")
+    publish.draft(PIPELINE, ReleaseWish.of("lamp", "1.5.0"))
+    begin_and_abort_rollout(fleet)
+    before = fleet.comes(version="1.3.0", chip="esp32")
+
+    publish.remove_draft(PIPELINE, "lamp", "1.5.0")
+    published(publish, "1.5.0")
+
+    after = fleet.comes(version="1.3.0", chip="esp32")
+    assert (before.decision.release.version, after.decision.release.version) == ("1.4.0", "1.5.0")
+
+
+def test_a_published_release_stays_with_its_aborted_rollout_which_holds_it_back(fleet, publish):
+    published(publish, "1.5.0")
+    begin_and_abort_rollout(fleet)
+
+    with fleet.database.reading() as rows:
+        assert rows.releases.is_in_use(rows.releases.get("lamp", "1.5.0").number)
+    assert fleet.comes(version="1.4.0", chip="esp32").decision.reason is Reason.ABORTED
+
+
+def test_a_draft_of_the_folder_goes_with_its_file_after_its_rollout_was_aborted(fleet, publish):
+    fleet.database.change(
+        lambda tx: tx.projects.put(Project(name="lamp", folder=FolderMode.DRAFT, edition=1))
+    )
+    path = fleet.drop("lamp-1.5.0.bin", lamp("1.5.0"))
+    fleet.catalog.of("lamp")
+    begin_and_abort_rollout(fleet)
+    path.unlink()
+    fleet.clock.pass_seconds(2)
+    fleet.catalog.of("lamp")
+
+    with fleet.database.reading() as rows:
+        assert rows.releases.of_project("lamp") == []
+    assert publish.draft(PIPELINE, ReleaseWish.of("lamp", "1.5.0")).state is State.DRAFT
 
 
 def test_the_folders_own_drafts_are_the_folders(fleet, publish):

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, or_, select, update
 
 from ota_http_server.domain.release import (
     Origin,
@@ -13,7 +13,8 @@ from ota_http_server.domain.release import (
     State,
     identity_text,
 )
-from ota_http_server.storage.counters import CATALOG, Counters
+from ota_http_server.domain.rollout import State as RolloutState
+from ota_http_server.storage.counters import CATALOG, ROLLOUTS, Counters
 from ota_http_server.storage.schema import attempts, images, release_images, releases, rollouts
 from ota_http_server.storage.turns import Turn, take_turn
 
@@ -152,15 +153,30 @@ class Releases:
         Counters(self._connection).move(CATALOG)
 
     def remove(self, number: int) -> None:
-        """A release that is not in use (`is_in_use`)."""
+        """A release that is not in use (`is_in_use`); of a draft with its aborted rollouts."""
+        gone = self._connection.execute(delete(rollouts).where(rollouts.c.release == number))
+        if gone.rowcount:
+            Counters(self._connection).move(ROLLOUTS)
         self._connection.execute(delete(release_images).where(release_images.c.release == number))
         self._connection.execute(delete(releases).where(releases.c.id == number))
         Counters(self._connection).move(CATALOG)
 
     def is_in_use(self, number: int) -> bool:
-        """Whether a device was ever offered it, or a rollout is to take it to devices."""
+        """Whether a device was ever offered it, or a rollout is to take it to devices.
+
+        An aborted rollout keeps what was published from spreading: its word still counts. Of a
+        draft it has nothing more to say.
+        """
         offered = select(attempts.c.id).where(attempts.c.release == number).limit(1)
-        rolled_out = select(rollouts.c.id).where(rollouts.c.release == number).limit(1)
+        counts = or_(
+            rollouts.c.state != RolloutState.ABORTED.value, releases.c.state != State.DRAFT.value
+        )
+        rolled_out = (
+            select(rollouts.c.id)
+            .join(releases, releases.c.id == rollouts.c.release)
+            .where(rollouts.c.release == number, counts)
+            .limit(1)
+        )
         found = (self._connection.execute(query).first() for query in (offered, rolled_out))
         return any(row is not None for row in found)
 
