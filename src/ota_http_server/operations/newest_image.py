@@ -2,7 +2,7 @@
 
 That is a download and no offer: nothing is written down of it, and a device need not say what it
 runs. But what would not be offered to this device, for its hardware or because it is blocked, is
-not given to it here either.
+not given to it here either; and whoever is at a release goes on with that one.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFou
 from ota_http_server.domain.fitting import fitting
 from ota_http_server.domain.identity import Identity
 from ota_http_server.domain.observation import told
-from ota_http_server.domain.offer import NO_HISTORY, Hold, Offer, Reason
+from ota_http_server.domain.offer import Hold, Offer, Reason
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.reach import check_sending
 from ota_http_server.domain.release import FLASHED_WHOLE, Release, ReleaseImage
@@ -24,7 +24,8 @@ from ota_http_server.operations.begun_downloads import BegunDownloads
 from ota_http_server.operations.catalog import Catalog
 from ota_http_server.operations.download import NO_SUCH_PROJECT
 from ota_http_server.operations.reach_now import ReachNow
-from ota_http_server.operations.registry import Known, Registry
+from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.visit import as_known_in
 from ota_http_server.storage.database import Database
 
 NEWEST_NAME = "latest.bin"
@@ -34,6 +35,9 @@ REFUSALS: dict[Reason, type[Refusal]] = {
     Reason.PIN_MISSING: NotFound,
 }
 """All other reasons contradict what already is."""
+
+HAS_IT = frozenset({Reason.UP_TO_DATE, Reason.AWAITING_RESTART})
+"""It runs this release, or will after its restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +91,18 @@ class NewestImage:
         shelf = self._catalog.of(project)
         reach = self._reach.of(shelf.project)
         check_sending(reach.stop)
-        known = self._registry.find(device_id) if device_id else None
-        device = _device(known, device_id, project)
+        found = self._registry.find(device_id) if device_id else None
+        known = as_known_in(project, device_id, found)
         at = int(self._database.clock().timestamp())
-        device = told(device, sighting, self._registry.named_by(sighting.digests, project), at)
+        image = self._registry.named_by(sighting.digests, project)
+        device = told(known.device, sighting, image, at)
         settings = for_self_comparing(shelf.project, shelf.releases)
         decision = decide(
             device,
             settings,
             shelf.releases,
-            history=NO_HISTORY if known is None else known.history,
+            known.open_attempt,
+            known.history,
             at=at,
             parts=FLASHED_WHOLE,
             reach=reach,
@@ -131,28 +137,9 @@ class NewestImage:
         self._begun.begin(key, newest.image.sha256, newest.modified_at, newest.since)
 
 
-def _device(known: Known | None, device_id: str, project: str) -> Device:
-    """A token may open another project than the registry's: then only the hardware counts."""
-    if known is None:
-        return Device(id=device_id, project=project)
-    device = known.device
-    if device.project == project:
-        return device
-    return Device(
-        id=device_id,
-        project=project,
-        chip=device.chip,
-        revision=device.revision,
-        revision_min=device.revision_min,
-        board=device.board,
-        free_bytes=device.free_bytes,
-        blocked=device.blocked,
-    )
-
-
 def _running(device: Device, project: Project, releases: Sequence[Release], hold: Hold) -> Newest:
-    """What it runs already is the newest for it; anything else is refused."""
-    if hold.reason is Reason.UP_TO_DATE and hold.release is not None:
+    """What it has already is the newest for it; anything else is refused."""
+    if hold.reason in HAS_IT and hold.release is not None:
         image = fitting(device, project, hold.release, releases, FLASHED_WHOLE)
         if isinstance(image, ReleaseImage):
             return Newest(hold.release, image)

@@ -4,7 +4,6 @@ A board that asks for the latest version and fetches it by its name decides by i
 name what it would be offered: to a board that a rollout has not reached, the release before it.
 """
 
-from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import NotFound
 from ota_http_server.domain.identity import Identity, device_key
 from ota_http_server.domain.offer import Hold, Reason
@@ -13,6 +12,7 @@ from ota_http_server.domain.reach import reaching
 from ota_http_server.operations.catalog import Shelf
 from ota_http_server.operations.reach_now import ReachNow
 from ota_http_server.operations.registry import Registry
+from ota_http_server.operations.visit import as_known_in
 
 NOTHING: frozenset[int] = frozenset()
 
@@ -34,17 +34,12 @@ class Unreached:
             raise NotFound(f"{Reason.STOPPED}: nothing is offered now: {reach.stop.reason}")
         if not reach.rollouts and shelf.project.spread is Spread.AT_ONCE:
             return NOTHING
-        device = self._device(caller, shelf)
+        name = device_key(caller.subject) if caller.subject else ""
+        known = self._registry.find(name) if name else None
+        device = as_known_in(shelf.project.name, name, known).device
         channel = shelf.project.channel_of(device)
         return frozenset(
             release.number
             for release in shelf.releases
             if isinstance(reaching(reach, shelf.project, release, device, channel), Hold)
         )
-
-    def _device(self, caller: Identity, shelf: Shelf) -> Device:
-        name = device_key(caller.subject) if caller.subject else ""
-        known = self._registry.find(name) if name else None
-        if known is not None and known.device.project == shelf.project.name:
-            return known.device
-        return Device(id=name, project=shelf.project.name)

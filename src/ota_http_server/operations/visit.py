@@ -3,9 +3,12 @@
 import hashlib
 from dataclasses import dataclass
 
+from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Invalid, NotFound
 from ota_http_server.domain.identity import Identity, device_key
+from ota_http_server.domain.offer import NO_HISTORY
 from ota_http_server.operations.download import NO_SUCH_PROJECT
+from ota_http_server.operations.registry import Known
 
 JITTER = 0.2  # boards that were switched on together must not ask together for ever
 
@@ -31,6 +34,29 @@ def visit_of(caller: Identity, project: str, claimed: object, address: str) -> V
     if not isinstance(claimed, str) or not claimed:
         raise Invalid("say which device this is: with a device's own credential, or as device=…")
     return Visit(device_key(claimed), project, address)
+
+
+def as_known_in(project: str, device_id: str, known: Known | None) -> Known:
+    """What counts in this project of a device that may be in no registry, or in another project's.
+
+    A token may open another project than the registry's: then only the hardware counts.
+    """
+    if known is None:
+        return Known(Device(id=device_id, project=project), None, NO_HISTORY)
+    its = known.device
+    if its.project == project:
+        return known
+    device = Device(
+        id=device_id,
+        project=project,
+        chip=its.chip,
+        revision=its.revision,
+        revision_min=its.revision_min,
+        board=its.board,
+        free_bytes=its.free_bytes,
+        blocked=its.blocked,
+    )
+    return Known(device, None, NO_HISTORY)
 
 
 def poll_seconds_of(device_id: str, poll_seconds: int) -> int:
