@@ -8,18 +8,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from ota_http_server.domain.errors import NotFound
+from ota_http_server.domain.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from ota_http_server.domain.identity import Identity
 from ota_http_server.http.callers import Callers
 from ota_http_server.http.exchange import Reply, Request
 from ota_http_server.http.lane import READING
 from ota_http_server.http.place import Place, parsed
+from ota_http_server.http.problems import problem
 from ota_http_server.operations.download import NO_SUCH_PROJECT
 from ota_http_server.operations.visit import poll_seconds_of
 
 POLL_SECONDS = "X-Poll-Seconds"
 """When to ask again. Clients that know no such header have an interval of their own."""
 LISTS = frozenset({"latest", "versions"})
+LASTING = (Invalid, Forbidden, NotFound, Conflict)
+"""What to ask again soon does not help against; the others say by themselves when it does."""
+
+
+class _NotNow(Refusal):
+    """A refusal to a device that looks for an update, and when it should look again."""
+
+    def __init__(self, refusal: Refusal, seconds: int) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+        self.seconds = seconds
 
 
 class FirmwareDialect(Protocol):
@@ -75,16 +87,28 @@ class FirmwareDoor:
         if place.digest_start is not None:
             return self._otherwise.answer(request, caller, place)
         dialect = self._named.get(place.name, self._otherwise)
-        for board in self._boards:
-            if board.recognises(request):
-                reply = board.answer(request, caller, place, dialect)
-                return self._with_next_poll(reply, caller)
-        reply = dialect.answer(request, caller, place)
-        if dialect is self._otherwise and place.name not in LISTS:
-            return reply  # a download
-        return self._with_next_poll(reply, caller)
-
-    def _with_next_poll(self, reply: Reply, caller: Identity) -> Reply:
-        """Each device has an interval of its own, so that a fleet does not ask all at once."""
+        board = next((one for one in self._boards if one.recognises(request)), None)
+        if board is None and dialect is self._otherwise and place.name not in LISTS:
+            return dialect.answer(request, caller, place)  # a download
         seconds = poll_seconds_of(caller.subject, self._poll_seconds)
-        return replace(reply, headers=(*reply.headers, (POLL_SECONDS, str(seconds))))
+        try:
+            if board is None:
+                reply = dialect.answer(request, caller, place)
+            else:
+                reply = board.answer(request, caller, place, dialect)
+        except LASTING as refusal:
+            if not caller.subject:
+                raise
+            raise _NotNow(refusal, seconds) from refusal
+        return _with_next_poll(reply, seconds)
+
+    def refuse(self, refusal: Refusal) -> Reply:
+        """A problem; a device is told when to ask again."""
+        if isinstance(refusal, _NotNow):
+            return _with_next_poll(problem(refusal.refusal), refusal.seconds)
+        return problem(refusal)
+
+
+def _with_next_poll(reply: Reply, seconds: int) -> Reply:
+    """Each device has an interval of its own, so that a fleet does not ask all at once."""
+    return replace(reply, headers=(*reply.headers, (POLL_SECONDS, str(seconds))))
