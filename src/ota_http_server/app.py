@@ -52,7 +52,7 @@ from ota_http_server.operations.lease import Leasing
 from ota_http_server.operations.newest_image import NewestImage
 from ota_http_server.operations.present import Present
 from ota_http_server.operations.take_up import TakeUp
-from ota_http_server.operations.tidy import sweep, tidy
+from ota_http_server.operations.tidy import Tidy, sweep
 from ota_http_server.operations.verify_token import REFRESH_SECONDS
 from ota_http_server.ota import (
     Host,
@@ -223,6 +223,7 @@ def _chores(
     folder = ota.release_folder
     silent = mark_silent.MarkSilent(database, ota.registry, settings.silent_seconds)
     leasing = Leasing(database, "steering", monotonic=host.monotonic)
+    tidying = Leasing(database, "tidying", monotonic=host.monotonic)
     steering = steer_rollouts.SteerRollouts(database, leasing, silent)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
@@ -246,7 +247,7 @@ def _chores(
             lambda: sweep(collection, database, folder),
         ),
         Chore("repairing the log", TIDY_SECONDS, lambda: ota.stores.journal.repair(database)),
-        Chore("tidying", TIDY_SECONDS, lambda: tidy(collection, database)),
+        Chore("tidying", TIDY_SECONDS, Tidy(collection, database, tidying)),
     ]
 
 

@@ -2,15 +2,20 @@
 
 import errno
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.esp_sample import esp_application
 from ota_http_server.domain.operator import Operator
+from ota_http_server.operations.lease import LEASE_SECONDS, Leasing
 from ota_http_server.operations.release_wish import ReleaseWish, Upload
-from ota_http_server.operations.tidy import sweep, tidy
+from ota_http_server.operations.rollout_wish import RolloutWish
+from ota_http_server.operations.tidy import Tidy, sweep
+from ota_http_server.storage.revocations import Revocations
 from tests.instance import Clock, Instance
 
 X, Y = (esp_application(payload_bytes=1024, seed=seed) for seed in range(2))
@@ -28,7 +33,21 @@ def a_clock():
 def an_instance(tmp_path, clock):
     with Instance(tmp_path, clock) as ota:
         ota.drop("lamp", "lamp.bin", X)
+        ota.tidy = tidying(ota)
         yield ota
+
+
+@pytest.fixture(name="other")
+def another_process(ota, clock):
+    with Instance(ota.folder, clock) as other:
+        other.tidy = tidying(other)
+        yield other
+
+
+def tidying(ota):
+    database = ota.ota.stores.database
+    leasing = Leasing(database, "tidying", monotonic=ota.clock.monotonic)
+    return Tidy(ota.ota.collection, database, leasing)
 
 
 def swept(ota):
@@ -40,7 +59,7 @@ def tidied(ota):
     for digest in list(ota.ota.blobs.names()):
         long_ago = time.time() - 7200
         os.utime(ota.ota.blobs.path(digest), (long_ago, long_ago))
-    return tidy(ota.ota.collection, ota.ota.stores.database)
+    return ota.tidy()
 
 
 def known(ota):
@@ -148,7 +167,7 @@ def test_a_young_blob_without_a_row_is_kept(ota):
     ota.clock.pass_seconds(1)
     swept(ota)
 
-    young = tidy(ota.ota.collection, ota.ota.stores.database)
+    young = ota.tidy()
     for_who_began_it = tidied(ota)
     ota.clock.pass_seconds(3700)
 
@@ -214,3 +233,68 @@ def test_a_draft_of_the_folder_stays_as_long_as_its_file(ota, clock):
     tidied(ota)
 
     assert versions(ota) == {"1.0.0"}
+
+
+def test_a_forgotten_draft_goes_with_its_aborted_rollouts_and_stays_with_others(ota, clock):
+    publish = ota.ota.publish
+    for version in ("1.1.0", "1.2.0"):
+        publish.draft(ANN, ReleaseWish.of("plug", version))
+        rollout = ota.ota.begin_rollout(ANN, RolloutWish.of("plug", {"version": version})).rollout
+        if version == "1.1.0":
+            ota.ota.roll_out.abort(ANN, rollout.id, "not that one")
+    clock.pass_seconds(31 * DAYS)
+    tidied(ota)
+
+    assert versions(ota) == {"1.2.0"}
+
+
+def a_draft_that_is_due_in(ota, clock, seconds):
+    ota.ota.publish.draft(ANN, ReleaseWish.of("plug", "1.1.0"))
+    clock.pass_seconds(30 * DAYS - seconds)
+
+
+def leave_a_blob(ota):
+    """Of an upload that was cut off between its bytes and its row."""
+    with ota.ota.blobs.receiving(2**20) as partial:
+        partial.write(os.urandom(100))
+        return ota.ota.blobs.keep(partial).sha256
+
+
+def test_one_process_looks_the_rows_through_and_every_one_the_bytes(ota, other, clock):
+    a_draft_that_is_due_in(ota, clock, seconds=LEASE_SECONDS / 2)
+    tidied(ota)
+    clock.pass_seconds(LEASE_SECONDS - 5)
+    left_over = leave_a_blob(ota)
+    removed = tidied(other)
+    after_the_other = versions(ota)
+    tidied(ota)
+
+    assert (removed, left_over in ota.ota.blobs.names()) == (1, False)
+    assert (after_the_other, versions(ota)) == ({"1.1.0"}, set())
+
+
+def test_whoever_comes_later_does_the_rows_of_one_that_is_gone(ota, other, clock):
+    a_draft_that_is_due_in(ota, clock, seconds=LEASE_SECONDS / 2)
+    tidied(ota)
+    clock.pass_seconds(LEASE_SECONDS + 2)
+    tidied(other)
+
+    assert versions(ota) == set()
+
+
+def test_of_processes_that_tidy_at_the_same_moment_one_does_the_rows(ota, other, monkeypatch):
+    forgets, done, at_once = Revocations.forget_expired, [], threading.Barrier(2)
+
+    def noted(self, at):
+        done.append(at)
+        forgets(self, at)
+
+    def tidy(process):
+        at_once.wait(5)
+        return process.tidy()
+
+    monkeypatch.setattr(Revocations, "forget_expired", noted)
+    with ThreadPoolExecutor(2) as both:
+        removed = list(both.map(tidy, (ota, other)))
+
+    assert (len(done), removed) == (1, [0, 0])

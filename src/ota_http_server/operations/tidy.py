@@ -5,7 +5,9 @@ import time
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.operations.begun_downloads import RESUME_SECONDS_MAX
 from ota_http_server.operations.collect import Collection
+from ota_http_server.operations.lease import Leasing
 from ota_http_server.operations.release_folder import ReleaseFolder
+from ota_http_server.storage.blobs import Blobs
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
@@ -13,7 +15,7 @@ from ota_http_server.storage.transaction import Writing
 BLOB_SECONDS_MIN = 3_600
 
 DRAFT_SECONDS_MAX = 30 * 24 * 3600  # after its last image came, a draft belongs to nobody any more
-TIDY = "tidy"  # who removes it, in the audit
+ACTOR = "tidy"  # who removes it, in the audit
 
 
 def sweep(collection: Collection, database: Database, releases: ReleaseFolder) -> None:
@@ -68,25 +70,38 @@ def _withdraw_what_is_gone(releases: ReleaseFolder, database: Database, there: s
         releases.forget(project)
 
 
-def tidy(collection: Collection, database: Database) -> int:
-    """Removes what is left over from interrupted and replaced images; says how many blobs."""
+class Tidy:
+    """The chore; one for each process. Done so seldom that the lease is taken anew each time."""
 
-    def forget(tx: Writing) -> None:
-        tx.downloads.forget(before_ms=(tx.second - RESUME_SECONDS_MAX) * 1000)
-        tx.revocations.forget_expired(tx.second)
-        _forget_drafts(tx)
+    def __init__(self, collection: Collection, database: Database, leasing: Leasing) -> None:
+        self._blobs = collection.blobs
+        self._database = database
+        self._leasing = leasing
 
-    database.change(forget)
-    collection.blobs.sweep_partials()
-    with database.reading() as rows:
-        needed = {file.sha256 for file in rows.files.all()} | rows.downloads.digests()
-        needed |= rows.releases.digests()
-    removed = 0
-    for sha256 in list(collection.blobs.names()):
-        if sha256 not in needed and _is_old(collection, sha256):
-            collection.blobs.remove(sha256)
-            removed += 1
-    return removed
+    def __call__(self) -> int:
+        """Removes what is left over from interrupted and replaced images; says how many blobs.
+
+        Rows are everybody's: of processes that come within half a minute one looks them through.
+        Bytes are whose folder they lie in, and no row says whose that is: every process looks.
+        """
+        if self._leasing.hold() is not None:
+            self._database.change(_forget)
+        self._blobs.sweep_partials()
+        with self._database.reading() as rows:
+            needed = {file.sha256 for file in rows.files.all()} | rows.downloads.digests()
+            needed |= rows.releases.digests()
+        removed = 0
+        for sha256 in list(self._blobs.names()):
+            if sha256 not in needed and _is_old(self._blobs, sha256):
+                self._blobs.remove(sha256)
+                removed += 1
+        return removed
+
+
+def _forget(tx: Writing) -> None:
+    tx.downloads.forget(before_ms=(tx.second - RESUME_SECONDS_MAX) * 1000)
+    tx.revocations.forget_expired(tx.second)
+    _forget_drafts(tx)
 
 
 def _forget_drafts(tx: Writing) -> None:
@@ -96,12 +111,12 @@ def _forget_drafts(tx: Writing) -> None:
         if tx.releases.is_in_use(draft.number):
             continue  # a rollout waits for it
         tx.releases.remove(draft.number)
-        tx.events.add("remove_draft", project=draft.project, release=draft.version, actor=TIDY)
+        tx.events.add("remove_draft", project=draft.project, release=draft.version, actor=ACTOR)
 
 
-def _is_old(collection: Collection, sha256: str) -> bool:
+def _is_old(blobs: Blobs, sha256: str) -> bool:
     try:
-        age = time.time() - collection.blobs.path(sha256).stat().st_mtime
+        age = time.time() - blobs.path(sha256).stat().st_mtime
     except FileNotFoundError:
         return False
     return age > BLOB_SECONDS_MIN
