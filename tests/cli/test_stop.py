@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from ota_http_server.operations import stop_offers
-from ota_http_server.operations.brake import FILE_NAME
+from ota_http_server.operations import stop_files
+from ota_http_server.operations.stop_files import FILE_NAME
 from ota_http_server.storage import engines
 
 SMOKE = ("--reason", "smoke in the lab")
@@ -71,6 +71,32 @@ def test_one_project_is_stopped_alone(call):
     assert "may go on" not in said.out
     assert "--lift --project fan" in said.out
     assert "because of stopped" not in explained(call)
+
+
+@pytest.mark.parametrize("away", [False, True])
+def test_a_second_stop_says_that_downloads_stay_stopped(call, data, away):
+    if away:
+        remove(data)
+    call("stop", "--downloads", *SMOKE)
+
+    said = call("stop", "--reason", "still smoke")
+
+    assert "everything is stopped" in said.out and "downloads too: still smoke" in said.out
+    assert "Downloads were stopped before, and stay so until it is lifted." in said.out
+
+
+def test_a_file_named_by_an_editor_is_shown_and_lifted_and_the_audit_has_both(call, data):
+    (data / "STOP.txt").write_text("it smokes\r\n")
+
+    shown = call("stop", "--show")
+    lifted = call("stop", "--lift", "--reason", "it was toast")
+
+    assert shown.out == "everything is stopped on this host alone: it smokes\n"
+    assert lifted.out == "everything goes on\n"
+    assert not (data / "STOP.txt").exists()
+    came, went = [line for line in audit(call).splitlines() if "_stop" in line or "stop_" in line]
+    assert "Action=stop_offers" in came and "actor=file reason=it%20smokes" in came
+    assert "Action=lift_stop" in went and "actor=shell reason=it%20was%20toast" in went
 
 
 def test_a_project_that_nobody_knows_is_stopped_with_a_warning(call):
@@ -211,7 +237,7 @@ def told_by_file(call):
 
 def test_a_folder_that_takes_no_file_is_named(call, data, monkeypatch):
     remove(data)
-    monkeypatch.setattr(stop_offers, "stop_file", lambda folder, _: folder / "no" / FILE_NAME)
+    monkeypatch.setattr(stop_files, "stop_file", lambda folder, _: folder / "no" / FILE_NAME)
 
     said = call("stop", *SMOKE)
 

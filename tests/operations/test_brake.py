@@ -11,8 +11,8 @@ from ota_http_server.domain.errors import DiskFull, Forbidden, Invalid, Unavaila
 from ota_http_server.domain.offer import Reason
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.reach import Stop
-from ota_http_server.operations.brake import is_stop_file, stops_by_file
 from ota_http_server.operations.report import Told
+from ota_http_server.operations.stop_files import is_stop_file, stops_by_file
 from ota_http_server.operations.stop_offers import stop_by_file
 from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.database import Database
@@ -37,7 +37,7 @@ def another_process(rolling, database_url, clock, tmp_path):
 
 
 def goes_away(patch, database, refusal=Unavailable):
-    """It cannot be read any more, nor written for this reason."""
+    """It can neither be read nor written any more, for this reason."""
 
     def refuse(with_):
         def refused(*_):
@@ -45,7 +45,7 @@ def goes_away(patch, database, refusal=Unavailable):
 
         return refused
 
-    patch.setattr(database, "reading", refuse(Unavailable))
+    patch.setattr(database, "reading", refuse(refusal))
     patch.setattr(database, "change", refuse(refusal))
 
 
@@ -117,13 +117,26 @@ def test_what_was_under_way_is_still_heard_of(rolling):
     assert rolling.fleet.attempts("board-00")[0].state is State.VERIFIED
 
 
-def test_the_latest_word_counts(rolling):
-    stop(rolling, why="first", downloads=True)
-    stop(rolling, why="second")
+def test_the_latest_reason_counts_and_a_stop_may_become_stronger(rolling):
+    stop(rolling, why="first")
+    assert not stop(rolling, why="second").downloads
 
     assert rolling.fleet.brake.of("lamp") == Stop("second", downloads=False)
-    stop(rolling, "lamp", "third", downloads=True)
+    assert stop(rolling, why="third", downloads=True).downloads
     assert rolling.fleet.brake.of("lamp") == Stop("third", downloads=True)
+
+
+@pytest.mark.parametrize("place", [None, "lamp"])
+def test_a_second_stop_weakens_none_until_it_is_lifted(rolling, place):
+    stop(rolling, place, "first", downloads=True)
+
+    again = stop(rolling, place, "second")
+
+    assert (again.reason, again.downloads) == ("second", True)
+    assert rolling.fleet.brake.of("lamp") == Stop("second", downloads=True)
+    assert [event.facts.get("downloads") for event in rolling.events("stop_offers")] == ["yes"] * 2
+    lift(rolling, place)
+    assert not stop(rolling, place, "third").downloads
 
 
 def test_who_stopped_and_lifted_and_why_is_in_the_audit(rolling):
@@ -189,6 +202,12 @@ def test_who_may_not_or_does_not_say_why_stops_nothing(rolling):
         ("STOP.lamp", True),
         ("STOP.fan", False),
         ("STOP.", True),
+        ("STOP.txt", True),
+        ("STOP.TXT", True),
+        ("STOP.txt.txt", True),
+        ("STOP.lamp.txt", True),
+        ("STOP.fan.txt", False),
+        ("STOP.txtx", False),
         ("stop", False),
         ("STOPPED", False),
         (".STOP.lamp.77", False),
@@ -209,6 +228,8 @@ def test_a_file_stops_what_it_is_named_after(rolling, tmp_path, name, stops):
         ("\n  it smokes \nand more\n", Stop("it smokes")),
         ("downloads\n", Stop("there is a file STOP in the data folder", downloads=True)),
         ("it smokes\ndownloads\n", Stop("it smokes", downloads=True)),
+        ("it smokes\r\nDownloads\r\n", Stop("it smokes", downloads=True)),
+        ("\ufeffdownloads\n", Stop("there is a file STOP in the data folder", downloads=True)),
         ("no downloads\n", Stop("no downloads")),
         ("x" * 5_000, Stop("x" * 1_000)),
     ],
@@ -217,6 +238,19 @@ def test_a_file_says_why_and_whether_downloads_end_too(tmp_path, words, stop_):
     (tmp_path / "STOP").write_text(words)
 
     assert stops_by_file(tmp_path) == {EVERYTHING: stop_}
+
+
+def test_a_file_from_the_shell_of_windows_is_read(tmp_path):
+    (tmp_path / "STOP").write_text("it smokes\ndownloads\n", encoding="utf-16")
+
+    assert stops_by_file(tmp_path) == {EVERYTHING: Stop("it smokes", downloads=True)}
+
+
+def test_of_two_files_for_the_same_the_stronger_counts(tmp_path):
+    (tmp_path / "STOP").write_text("it smokes\n")
+    (tmp_path / "STOP.txt").write_text("it burns\ndownloads\n")
+
+    assert stops_by_file(tmp_path) == {EVERYTHING: Stop("it smokes", downloads=True)}
 
 
 @pytest.mark.parametrize("make", ["unreadable", "folder"])
@@ -283,6 +317,36 @@ def test_a_file_is_lifted_like_a_row(rolling, tmp_path):
     assert len(rolling.events("lift_stop")) == 1
 
 
+@pytest.mark.parametrize(("project", "name"), [(None, "STOP.txt"), ("lamp", "STOP.lamp.TXT")])
+def test_a_file_is_lifted_however_an_editor_named_it(rolling, tmp_path, project, name):
+    (tmp_path / name).touch()
+
+    assert lift(rolling, project)
+
+    assert not (tmp_path / name).exists()
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+
+
+def test_who_looks_after_one_project_lifts_no_stop_of_everything(rolling, tmp_path):
+    (tmp_path / "STOP.txt").touch()
+
+    assert not lift(rolling, "txt", operator=Operator("tom", None, Role.OPERATOR, "txt"))
+
+    assert (tmp_path / "STOP.txt").exists()
+
+
+def test_nothing_is_lifted_where_a_file_cannot_be_removed(rolling, tmp_path):
+    stop(rolling)
+    (tmp_path / "STOP").mkdir()  # a folder is no file to be unlinked
+
+    with pytest.raises(Unavailable, match="still stops"):
+        lift(rolling)
+
+    assert rolling.events("lift_stop") == []
+    (tmp_path / "STOP").rmdir()
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
+
+
 # --- while the database is away -----------------------------------------------------------------
 
 
@@ -315,6 +379,21 @@ def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, monke
     assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
 
 
+def test_news_of_a_stop_that_a_full_disk_hides_leave_what_was_known(rolling, there, monkeypatch):
+    stop(rolling, why="known", downloads=True)
+    there.news.refresh()
+    assert there.brake.of("lamp") == Stop("known", downloads=True)
+    lift(rolling)
+    there.news.refresh()
+
+    with monkeypatch.context() as patch:
+        goes_away(patch, there.database, DiskFull)
+        there.brake.refresh()
+        assert there.brake.of("lamp") == Stop("known", downloads=True)
+        assert [one.reason for one in there.stop_offers.standing(ANN)] == ["known"]
+    assert there.brake.of("lamp") is None
+
+
 @pytest.mark.parametrize("refusal", [Unavailable, DiskFull])
 @pytest.mark.parametrize("project", [None, "lamp"])
 def test_without_the_database_a_stop_is_a_file_and_says_so(
@@ -327,6 +406,37 @@ def test_without_the_database_a_stop_is_a_file_and_says_so(
     assert not stopped.everywhere
     assert stops_by_file(tmp_path) == {project or EVERYTHING: Stop("it smokes", downloads=True)}
     assert rolling.fleet.brake.of("lamp") == Stop("it smokes", downloads=True)
+
+
+@pytest.mark.parametrize("by", ["row", "file"])
+def test_without_the_database_a_second_stop_weakens_none(rolling, tmp_path, monkeypatch, by):
+    if by == "row":
+        stop(rolling, why="first", downloads=True)
+    else:
+        stop_by_file(tmp_path, ANN, None, "first", downloads=True)
+    goes_away(monkeypatch, rolling.database)
+
+    again = stop(rolling, why="second")
+
+    assert (again.everywhere, again.downloads) == (False, True)
+    assert stops_by_file(tmp_path) == {EVERYTHING: Stop("second", downloads=True)}
+
+
+def test_a_project_without_a_file_of_its_own_stops_more_and_the_answer_says_so(tmp_path):
+    txt = stop_by_file(tmp_path, ANN, "txt", WHY)
+    lamp = stop_by_file(tmp_path, ANN, "lamp.txt", WHY)
+
+    assert (txt.project, lamp.project) == (None, "lamp")
+    assert set(stops_by_file(tmp_path)) == {EVERYTHING, "lamp"}
+
+
+def test_a_project_that_ends_in_txt_is_stopped_by_its_name_too(rolling, tmp_path):
+    (tmp_path / "STOP.lamp.txt").touch()
+    rolling.fleet.brake.look()
+
+    assert rolling.fleet.brake.of("lamp.txt") is not None
+    assert rolling.fleet.brake.of("lamp") is not None
+    assert rolling.fleet.brake.of("txt") is None
 
 
 def test_without_the_database_nothing_is_lifted(rolling, tmp_path, monkeypatch):
@@ -351,7 +461,7 @@ def test_a_full_disk_still_takes_an_empty_file(rolling, tmp_path, monkeypatch):
     goes_away(monkeypatch, rolling.database, DiskFull)
     monkeypatch.setattr("pathlib.Path.write_text", _fails)
 
-    stop(rolling)
+    assert not stop(rolling, downloads=True).downloads  # an empty file says nothing of them
 
     assert (tmp_path / "STOP").stat().st_size == 0
     assert rolling.fleet.brake.of("lamp") is not None
@@ -369,6 +479,7 @@ def test_a_file_never_stops_more_or_less_than_was_said(tmp_path_factory, why, do
     folder = tmp_path_factory.getbasetemp()
     if not why.strip():
         return
+    (folder / "STOP").unlink(missing_ok=True)
 
     stop_by_file(folder, ANN, None, why, downloads=downloads)
 

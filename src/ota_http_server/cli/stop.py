@@ -17,8 +17,8 @@ from ota_http_server.cli import one_line
 from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import DiskFull, Misconfigured, Unavailable
-from ota_http_server.operations.brake import stop_file
 from ota_http_server.operations.list_projects import is_known
+from ota_http_server.operations.stop_files import stop_file
 from ota_http_server.operations.stop_offers import (
     Stopped,
     standing_by_file,
@@ -57,8 +57,9 @@ def stop(
 
     Running servers obey within two seconds. It works while the database is away, too: then a file
     STOP in the data folder (of a project: STOP.PROJECT) stops the servers of this host, and the
-    command says so. Who cannot run it makes that file by hand. --lift needs the database, and
-    takes the file away on this host alone. Exit status 0 when it is stopped.
+    command says so. Who cannot run it makes that file by hand. Where downloads are stopped they
+    stay so, with --downloads or without, until --lift. That needs the database, and takes the file
+    away on this host alone. Exit status 0 when it is stopped.
     """
     if shows and (project or downloads or lift or reason):
         raise click.UsageError("--show stands alone")
@@ -78,7 +79,7 @@ def stop(
     if as_json:
         click.echo(json.dumps(StopTold().dump(stopped), indent=2))
         return
-    click.echo("\n".join(_said(settings, stopped, why)))
+    click.echo("\n".join(_said(settings, stopped, downloads, why)))
 
 
 def _stopped(
@@ -172,12 +173,14 @@ def _warn_of_nobody(ota: Ota, project: str) -> None:
             click.echo(f"warning: no project {one_line(project)} is known", err=True)
 
 
-def _said(settings: Settings, stopped: Stopped, why: str) -> Sequence[str]:
+def _said(settings: Settings, stopped: Stopped, downloads: bool, why: str) -> Sequence[str]:
     whose = f" --project {stopped.project}" if stopped.project else ""
     lines = [_line(stopped)]
     if not stopped.downloads:
         lines.append("Downloads that have begun may go on; with --downloads none does.")
     lift = f"ota_http_server stop --lift{whose} --reason …"
+    if stopped.downloads and not downloads:
+        lines.append("Downloads were stopped before, and stay so until it is lifted.")
     if stopped.everywhere:
         return [*lines, f"Running servers obey within two seconds. To let it go on: {lift}"]
     file = stop_file(settings.data_dir, stopped.project or EVERYTHING)
@@ -187,8 +190,8 @@ def _said(settings: Settings, stopped: Stopped, why: str) -> Sequence[str]:
         f"It stands in the file {file} alone, because the database is away{because}",
         "SERVERS ON OTHER HOSTS GO ON: run this there, too, or make a file of that name in their"
         " data folder.",
-        "When the database is back, run it once more, so that all learn of it and the audit log"
-        f" tells of it. To let it go on: {lift}",
+        "When the database is back, run it once more, so that all learn of it."
+        f" To let it go on: {lift}",
     ]
 
 

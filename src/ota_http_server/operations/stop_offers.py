@@ -1,10 +1,10 @@
 """Stopping all offers, of everything or of a project; and letting them go on.
 
 The row is known to every instance within two seconds. While the database is away, a file in the
-data folder stops the instances of this host, and the answer says so.
+data folder stops the instances of this host, and the answer says so. Whoever stops again stops no
+less: to let downloads go on while offers stay stopped, lift first.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,16 @@ from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.reach import Stop
 from ota_http_server.logs import logger
-from ota_http_server.operations.brake import DOWNLOADS_WORD, Brake, stop_file, stops_by_file
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.news import News
+from ota_http_server.operations.note_stop_files import folder_id, note_stop_files
+from ota_http_server.operations.stop_files import (
+    place_of,
+    remove_stop_files,
+    stop_file,
+    stops_by_file,
+    write_stop_file,
+)
 from ota_http_server.operations.write_rollout import reason_of
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.stops import EVERYTHING, StopRow
@@ -46,52 +54,60 @@ class StopOffers:
     def stop(
         self, operator: Operator, project: str | None, reason: str, *, downloads: bool = False
     ) -> Stopped:
-        """Nothing of it is offered any more; with `downloads` nothing is sent either."""
+        """Nothing of it is offered any more; with `downloads` nothing is sent either.
+
+        Where a stop stands that ends downloads, they stay ended; the answer says so.
+        """
         place = _place(operator, project)
         reason = reason_of(reason, needed=True)
         by = operator.name
 
-        def stopped(tx: Writing) -> None:
-            tx.stops.put(
+        def stopped(tx: Writing) -> StopRow:
+            row = tx.stops.put(
                 StopRow(project=place, reason=reason, downloads=downloads, at=tx.second, by=by)
             )
-            _note(tx, operator, "stop_offers", project, reason, downloads=downloads)
+            _note(tx, operator, "stop_offers", project, reason, downloads=row.downloads)
+            return row
 
         try:
-            self._database.change(stopped)
+            row = self._database.change(stopped)
             self._news.refresh()
             self._brake.refresh()
-            everywhere = True
+            found = _both(place, Stop(reason, row.downloads), self._brake.by_files.get(place))
         except (Unavailable, DiskFull) as away:
             LOG.warning("the stop stands in a file alone: %s", away.detail)
-            _write(self._brake.path(place), Stop(reason, downloads))
+            known = self._brake.standing()[0].get(place)
+            more = downloads or (known is not None and known.downloads)
+            found = _by_file(self._brake.folder, place, Stop(reason, more))
             self._brake.look()
-            everywhere = False
-        LOG.warning("offers of %s are stopped by %s: %s", project or "everything", by, reason)
-        return Stopped(project, reason, downloads, everywhere)
+        LOG.warning("offers of %s are stopped by %s: %s", found.project or "everything", by, reason)
+        return found
 
     def lift(self, operator: Operator, project: str | None, reason: str) -> bool:
         """Offers go on; whether anything stopped them. Another stop that covers it stays.
 
         Raises `Unavailable` while the database is away: what every instance was told, every
-        instance must be told otherwise.
+        instance must be told otherwise; and where a file cannot be removed. Nothing is lifted then.
         """
         place = _place(operator, project)
         reason = reason_of(reason, needed=True)
+        folder = self._brake.folder
+        self._brake.look()
+        had_file = place in self._brake.by_files
 
         def lifted(tx: Writing) -> bool:
-            was_there = tx.stops.remove(place)
-            if was_there or self._brake.by_file(place) is not None:
+            files = note_stop_files(tx, folder)
+            was_there = tx.stops.remove(place) or had_file or place in files
+            if was_there:
                 _note(tx, operator, "lift_stop", project, reason)
+            tx.stops.forget(folder_id(folder), place)
+            remove_stop_files(folder, place)  # last: no file comes back with what is taken back
             return was_there
 
-        self._brake.look()
         was_there = self._database.change(lifted)
-        had_file = self._brake.by_file(place) is not None
-        _remove(self._brake.path(place))
         self._news.refresh()
         self._brake.refresh()
-        return was_there or had_file
+        return was_there
 
     def standing(self, operator: Operator) -> list[Stopped]:
         """What stops of that which this operator may see; the stop of everything stands first."""
@@ -110,8 +126,7 @@ def stop_by_file(
     """The instances of this data folder alone are stopped, and the database is not even opened."""
     place = _place(operator, project)
     reason = reason_of(reason, needed=True)
-    _write(stop_file(folder, place), Stop(reason, downloads))
-    return Stopped(project, reason, downloads, everywhere=False)
+    return _by_file(folder, place, Stop(reason, downloads))
 
 
 def standing_by_file(folder: Path) -> list[Stopped]:
@@ -130,30 +145,10 @@ def _both(place: str, row: Stop | None, file: Stop | None) -> Stopped:
     )
 
 
-def _write(path: Path, stop: Stop) -> None:
-    """Whole or not at all: a torn file would stop, too, but say nothing."""
-    reason = " ".join(stop.reason.split())
-    if reason == DOWNLOADS_WORD:
-        reason = f"({reason})"  # alone in its line it would stop them, too
-    words = f"{reason}\n" + (f"{DOWNLOADS_WORD}\n" if stop.downloads else "")
-    try:
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-        unfinished.write_text(words, encoding="utf-8")
-        unfinished.replace(path)
-    except OSError:
-        try:  # an empty file stops as well, and needs no room
-            path.touch()
-        except OSError as error:
-            raise Unavailable(
-                f"neither the database nor {path} can be written: {error.strerror}"
-            ) from error
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise Unavailable(f"{path} still stops: it cannot be removed: {error.strerror}") from error
+def _by_file(folder: Path, place: str, stop: Stop) -> Stopped:
+    """Written, and what it stops: the file of a few odd names stops more than was asked for."""
+    stands = write_stop_file(folder, place, stop)
+    return _both(place_of(stop_file(folder, place).name), None, stands)
 
 
 def _place(operator: Operator, project: str | None) -> str:

@@ -48,6 +48,16 @@ stops = Table(
     Column("by", String(64), nullable=False),
 )
 
+# What the audit was told of the stop files in the data folder of one host.
+stop_files = Table(
+    "stop_files",
+    metadata,
+    Column("folder", String(64), primary_key=True),
+    Column("project", String(64), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("downloads", Boolean, nullable=False),
+)
+
 # Work that one process does for all of them.
 leases = Table(
     "leases",

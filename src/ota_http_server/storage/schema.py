@@ -30,7 +30,7 @@ from ota_http_server.storage.fleet_schema import (
     releases,
 )
 from ota_http_server.storage.metadata import Counted, metadata
-from ota_http_server.storage.rollout_schema import leases, rollouts, stops
+from ota_http_server.storage.rollout_schema import leases, rollouts, stop_files, stops
 
 __all__ = [
     "api_keys",
@@ -55,6 +55,7 @@ __all__ = [
     "revoked_tokens",
     "rollouts",
     "secret_tries",
+    "stop_files",
     "stops",
 ]
 

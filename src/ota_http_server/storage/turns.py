@@ -21,6 +21,7 @@ class Turn(IntEnum):
     OPENING_ATTEMPTS = 0x07A_0006
     """And moving the rollouts that they belong to."""
     TAKING_LEASES = 0x07A_0007
+    NOTING_STOP_FILES = 0x07A_0008
     GIVING_KEYS = 0x07A_0010
     MOVING_DEVICE_KEYS = 0x07A_0011
 

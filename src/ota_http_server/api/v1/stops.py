@@ -21,8 +21,10 @@ def stop_offers(call: Call) -> Answer:
     """Stop the offers of everything, or of a project.
 
     It holds at every instance within two seconds. Updates that have begun go on, unless
-    `downloads` says otherwise. While the database is away it stops the instances of this host
-    alone, and `everywhere` says so: say it once more when the database is back.
+    `downloads` says otherwise. Downloads that were stopped before stay so until the stop is
+    lifted, and the answer's `downloads` says what holds now. While the database is away it stops
+    the instances of this host alone, and `everywhere` says so: say it once more when the database
+    is back.
     """
     said = call.said
     stop, downloads = call.door.stop.stop, said.get("downloads", False)

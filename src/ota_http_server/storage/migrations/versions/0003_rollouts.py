@@ -22,6 +22,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project", name="pk_stops"),
     )
     op.create_table(
+        "stop_files",
+        sa.Column("folder", sa.String(length=64), nullable=False),
+        sa.Column("project", sa.String(length=64), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("downloads", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("folder", "project", name="pk_stop_files"),
+    )
+    op.create_table(
         "leases",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("holder", sa.String(length=64), nullable=False),
