@@ -36,6 +36,7 @@ from ota_http_server.operations import (
     catalog,
     mark_silent,
     news,
+    note_stop_files,
     progress,
     registry,
     steady_clock,
@@ -224,6 +225,7 @@ def _chores(
     silent = mark_silent.MarkSilent(database, ota.registry, settings.silent_seconds)
     leasing = Leasing(database, "steering", monotonic=host.monotonic)
     tidying = Leasing(database, "tidying", monotonic=host.monotonic)
+    note_stops = note_stop_files.NoteStopFiles(database, ota.brake)
     steering = steer_rollouts.SteerRollouts(database, leasing, silent)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
@@ -235,6 +237,7 @@ def _chores(
         Chore("learning keys", news.REFRESH_SECONDS, ota.key_verifier.refresh),
         Chore("looking at the clock", steady_clock.EVERY_SECONDS, ota.steady.look),
         Chore("looking for the stop", brake.LOOK_SECONDS, ota.brake.refresh),
+        Chore("noting stop files", note_stop_files.EVERY_SECONDS, note_stops),
         Chore("steering rollouts", steer_rollouts.EVERY_SECONDS, steering),
         Chore("refreshing revocations", REFRESH_SECONDS, ota.verifier.refresh),
         Chore("writing owed lines", 5.0, lambda: ota.stores.journal.catch_up(database)),

@@ -116,6 +116,15 @@ def test_downloads_go_on_unless_told_otherwise(api):
     assert standing(api)[None]["downloads"] is True
 
 
+def test_a_second_stop_leaves_downloads_stopped_and_says_so(api):
+    api.post("/stop", WHY | {"downloads": True})
+
+    again = api.post("/stop", {"reason": "still"})
+
+    assert (again.json["reason"], again.json["downloads"]) == ("still", True)
+    assert download(api) == 503
+
+
 def test_a_stop_by_a_file_is_seen_and_can_be_lifted(api):
     path = api.ota.folder / "data" / "STOP.lamp"
     path.write_text("by hand\n")
@@ -132,6 +141,21 @@ def test_a_stop_by_a_file_is_seen_and_can_be_lifted(api):
     }
     assert (stopped, check(api), path.exists()) == ("stopped", True, False)
     assert len(api.walk("/events", action="lift_stop")) == 1
+
+
+def test_the_background_tells_the_audit_of_a_file(api):
+    # pylint: disable-next=protected-access  # no chore runs by itself here
+    chores = {chore.name: chore for chore in api.ota.app.extensions["background"]._chores}
+    path = api.ota.folder / "data" / "STOP.txt"
+
+    for change in (lambda: path.write_text("by hand\n"), path.unlink):
+        change()
+        chores["looking for the stop"].work()
+        chores["noting stop files"].work()
+
+    told = {"actor": "file", "reason": "by hand"}
+    for action in ("stop_offers", "lift_stop"):
+        assert [one["facts"] for one in api.walk("/events", action=action)] == [told]
 
 
 def test_a_stop_by_row_and_by_file_is_told_once(api):
