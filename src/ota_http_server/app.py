@@ -226,7 +226,7 @@ def _chores(
     leasing = Leasing(database, "steering", monotonic=host.monotonic)
     tidying = Leasing(database, "tidying", monotonic=host.monotonic)
     note_stops = note_stop_files.NoteStopFiles(database, ota.brake)
-    steering = steer_rollouts.SteerRollouts(database, leasing, silent)
+    steering = steer_rollouts.SteerRollouts(database, leasing, silent, ota.brake)
     return [
         Chore("writing beginnings", WRITE_SECONDS, ota.begun.write),
         Chore("releasing", catalog.FOLLOW_SECONDS, ota.catalog.follow_noted),

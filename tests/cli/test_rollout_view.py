@@ -58,11 +58,14 @@ def a_stage(percent, devices, tally=None, dwell=60, verified_min=1):
     )
 
 
-def seen(*stages, rollout=ROLLOUT, waits_for=None, wrong=()):
+def seen(*stages, rollout=ROLLOUT, waits_for=None, wrong=(), left_out=None):
     told = [one.tally or Tally() for one in stages]
     names = Tally.__dataclass_fields__
     whole = Tally(**{name: sum(getattr(one, name) for one in told) for name in names})
-    return Seen(Shown(rollout=rollout, tally=whole, waits_for=waits_for, stages=stages), wrong)
+    shown = Shown(
+        rollout=rollout, tally=whole, waits_for=waits_for, stages=stages, left_out=left_out
+    )
+    return Seen(shown, wrong)
 
 
 def test_the_picture_says_how_far_how_well_and_what_it_waits_for():
@@ -264,3 +267,11 @@ def test_devices_are_chosen_by_all_that_is_said_of_them():
     assert select == "version<1.4 and tag=in=(roof,'a b') and chip==esp32s3"
     assert words_of("1.4.0", nothing) == {"version": "1.4.0"}
     assert RolloutWish.of("lamp", words_of("1.4.0", said)).target.selection.text == select
+
+
+def test_boards_that_are_in_no_stage_are_told_of_with_the_reason():
+    one = seen(a_stage(100.0, 40), left_out={"up-to-date": 2, "wrong-chip": 1_000})
+
+    line = drawn(one)[-1]
+
+    assert line.endswith("could not be offered to them now: 2 up-to-date, 1,000 wrong-chip")

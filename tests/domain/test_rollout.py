@@ -175,11 +175,12 @@ def test_a_first_stage_that_would_be_empty_gets_its_one_device(plan, salt, devic
     rollout, fleet = a_rollout(*plan, salt=salt), following(*device_ids)
     before = sizes(rollout, fleet)[0]
 
-    least = least_share(rollout, fleet)
+    least = least_share(rollout, fleet) or 0
 
     after = sizes(replace(rollout, least_share=least), fleet)[0]
     if before > 0 or not fleet:
         assert least == 0
+        assert (least_share(rollout, fleet) is None) is (not fleet)
     else:
         places = [bucket(salt, one) for one in device_ids]
         assert least == min(places) + 1
@@ -288,10 +289,11 @@ def test_only_a_running_one_finishes_or_is_paused():
         assert {state for state in State if end in MOVES[state]} == {State.RUNNING}
 
 
-def test_whatever_is_paused_can_still_be_halted():
+def test_whatever_is_paused_or_finished_can_still_be_halted():
     assert {state for state in State if State.HALTED in MOVES[state]} == {
         State.RUNNING,
         State.PAUSED,
+        State.FINISHED,
     }
 
 

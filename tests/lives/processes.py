@@ -114,6 +114,7 @@ class Process:
             database,
             Leasing(database, "steering", monotonic=monotonic),
             MarkSilent(database, self.registry, SILENT_SECONDS),
+            self.brake,
         )
 
     def do_chores(self) -> None:

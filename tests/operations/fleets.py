@@ -90,7 +90,7 @@ class Fleet:
         self.roll_out = RollOut(database, self.news, self.registry)
         self.stop_offers = StopOffers(database, self.news, self.brake)
         self.leasing = Leasing(database, "steering", monotonic=wall)
-        self.steer = SteerRollouts(database, self.leasing, self._mark_silent)
+        self.steer = SteerRollouts(database, self.leasing, self._mark_silent, self.brake)
 
     def mark_silent(self) -> int:
         """As a server does that has been listening for long."""

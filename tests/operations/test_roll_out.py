@@ -3,6 +3,7 @@
 import contextlib
 import threading
 from dataclasses import replace
+from itertools import accumulate, pairwise
 
 import pytest
 
@@ -226,6 +227,12 @@ def test_a_wish_says_what_is_not_as_usual():
 # --- beginning ----------------------------------------------------------------------------------
 
 
+def halves_of_new(sizes):
+    """Half of those that come with each stage, and no more than 50 of them, are to run it."""
+    new = [size - before for before, size in pairwise((0, *sizes))]
+    return tuple(max(1, count) for count in accumulate(min(50, one // 2) for one in new))
+
+
 def test_a_rollout_begins_with_its_canary_and_says_how_many_each_stage_has(rolling):
     begun = rolling.fleet.begin_rollout(ANN, rolling.wish())
 
@@ -233,8 +240,7 @@ def test_a_rollout_begins_with_its_canary_and_says_how_many_each_stage_has(rolli
     assert (rollout.state, rollout.stage, rollout.created_by) == (State.RUNNING, 0, "ann")
     assert begun.sizes[0] == 1 and begun.sizes[-1] == 20
     assert list(begun.sizes) == sorted(begun.sizes)
-    halves = tuple(max(1, size // 2) for size in begun.sizes)
-    assert tuple(stage.verified_min for stage in rollout.stages) == halves
+    assert tuple(stage.verified_min for stage in rollout.stages) == halves_of_new(begun.sizes)
     assert rolling.now(rollout) == rollout
 
 

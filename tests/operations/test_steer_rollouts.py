@@ -48,7 +48,7 @@ class Steering:
         database = database or self.rolling.database
         leasing = Leasing(database, "steering", monotonic=self.time.monotonic)
         mark_silent = MarkSilent(database, self.rolling.fleet.registry, SILENT)
-        return SteerRollouts(database, leasing, mark_silent)
+        return SteerRollouts(database, leasing, mark_silent, self.rolling.fleet.brake)
 
     def passes(self, seconds, every=10, asking=()) -> None:
         """At least so much time in which it is steered; these boards ask as often."""

@@ -6,7 +6,7 @@ it reads without colour, in a log, and on any terminal.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -68,6 +68,12 @@ def planned(stages: Sequence[StageShown]) -> list[str]:
     return lines
 
 
+def left_out_line(left_out: Mapping[str, int]) -> str:
+    """Which devices of the target are in no stage now."""
+    reasons = ", ".join(f"{count:,} {reason}" for reason, count in left_out.items())
+    return f"Not counted, for it could not be offered to them now: {reasons}"
+
+
 def drawn(seen: Seen) -> list[str]:
     """The whole picture, line by line."""
     one, rollout = seen.shown, seen.rollout
@@ -82,6 +88,8 @@ def drawn(seen: Seen) -> list[str]:
         lines.append(f"{here}{number + 1:>2} {_percent(stage):>7}  {came:>8,}  [{drawn_bar}]")
         before = devices
     lines += ["", legend(one)]
+    if one.left_out:
+        lines.append(left_out_line(one.left_out))
     return lines + _went_wrong(seen)
 
 

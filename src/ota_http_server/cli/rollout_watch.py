@@ -22,9 +22,9 @@ from ota_http_server.cli.rollout_view import (
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.operator import Role
-from ota_http_server.domain.rollout import State, sizes
-from ota_http_server.operations.look_at_fleet import fleet_for
-from ota_http_server.operations.show_rollout import shown_counted
+from ota_http_server.domain.rollout import State
+from ota_http_server.operations.look_at_fleet import Counts, counted
+from ota_http_server.operations.show_rollout import shown
 from ota_http_server.operations.write_rollout import rollout_for
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Reading
@@ -51,20 +51,20 @@ class Look:
         self._number = number
         self._monotonic = monotonic
         self._counted_at = float("-inf")
-        self._counts: list[int] = []
+        self._counts: Counts | None = None
 
     def __call__(self) -> Seen:
         if self._monotonic() - self._counted_at >= FLEET_SECONDS:
             self._count()
         with self._database.reading() as rows:
             rollout = rollout_for(rows, SHELL, self._number, role=Role.VIEWER)
-            one = shown_counted(rows, rollout, self._counts)
+            one = shown(rows, rollout, self._counts)
             return Seen(one, _wrong(rows, self._number) if one.tally.bad else ())
 
     def _count(self) -> None:
         with self._database.reading() as rows:
             rollout = rollout_for(rows, SHELL, self._number, role=Role.VIEWER)
-        self._counts = sizes(rollout, fleet_for(self._database, rollout))
+        self._counts = counted(self._database, rollout)
         self._counted_at = self._monotonic()
 
 

@@ -10,7 +10,15 @@ from ota_http_server.api.v1.rollout_words import OVERRIDE, REASON, RolloutTold, 
 from ota_http_server.cli import one_line
 from ota_http_server.cli.options import data_options, json_option
 from ota_http_server.cli.rollout_options import rollout_options, words_of
-from ota_http_server.cli.rollout_view import coloured, drawn, headline, named, planned, where
+from ota_http_server.cli.rollout_view import (
+    coloured,
+    drawn,
+    headline,
+    left_out_line,
+    named,
+    planned,
+    where,
+)
 from ota_http_server.cli.rollout_watch import Look, screen_for, watch
 from ota_http_server.cli.token import SHELL
 from ota_http_server.domain.errors import Conflict
@@ -18,7 +26,7 @@ from ota_http_server.domain.identity import project_name
 from ota_http_server.domain.operator import Role
 from ota_http_server.domain.rollout import Rollout, State
 from ota_http_server.operations.rollout_wish import RolloutWish
-from ota_http_server.operations.show_rollout import Shown, shown, shown_counted
+from ota_http_server.operations.show_rollout import Shown, shown
 from ota_http_server.operations.write_rollout import rollout_for
 from ota_http_server.ota import Ota, opened_ota
 from ota_http_server.settings import Settings
@@ -71,7 +79,7 @@ def create(
         ota.catalog.of(wish.project)  # what was dropped a moment ago is one
         begun = ota.begin_rollout(SHELL, wish, dry=dry)
         with ota.stores.database.reading() as rows:
-            one = shown_counted(rows, begun.rollout, begun.sizes)
+            one = shown(rows, begun.rollout, begun.counts)
     if as_json:
         click.echo(_as_json(one))
         return
@@ -81,6 +89,8 @@ def create(
     else:
         click.echo(f"{named(rollout)} is {where(rollout)}")
     click.echo("\n".join(planned(one.stages)))
+    if one.left_out:
+        click.echo(left_out_line(one.left_out))
     if begun.sizes[-1] == 0:
         click.echo(f"No device of {rollout.project} is meant by it now.")
     click.echo(_what_to_do(rollout, dry=dry))

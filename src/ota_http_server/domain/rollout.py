@@ -29,7 +29,8 @@ class State(StrEnum):
     HALTED = "halted"
     """It stopped by itself; only a person lets it go on."""
     FINISHED = "finished"
-    """It has reached all of its target, and stays there."""
+    """It has reached all of its target, and stays there unless it goes wrong for those who come
+    late."""
     ABORTED = "aborted"
 
 
@@ -38,7 +39,8 @@ MOVES: dict[State, frozenset[State]] = {
     # What is offered already may fail while it is paused, and then it is halted.
     State.PAUSED: frozenset({State.RUNNING, State.HALTED, State.ABORTED}),
     State.HALTED: frozenset({State.RUNNING, State.ABORTED}),
-    State.FINISHED: frozenset({State.ABORTED}),
+    # Most of a fleet may come to it only now: one by one, or when their window opens.
+    State.FINISHED: frozenset({State.HALTED, State.ABORTED}),
     State.ABORTED: frozenset(),
 }
 UNFINISHED = frozenset({State.RUNNING, State.PAUSED, State.HALTED})
@@ -163,7 +165,8 @@ def stage_of(rollout: Rollout, device_id: str) -> int:
 
 
 def sizes(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> list[int]:
-    """How many of these devices, each with the channel that it follows, each stage has."""
+    """How many of these devices, each with the channel that it follows, each stage has; with those
+    of the stages before it."""
     counts = [0] * len(rollout.stages)
     for device, channel in devices:
         if rollout.is_for(device, channel):
@@ -171,11 +174,13 @@ def sizes(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> list[int]:
     return [sum(counts[: number + 1]) for number in range(len(counts))]
 
 
-def least_share(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> int:
-    """So far the first stage must go to have one device: 0 where it has one, or nobody is there."""
-    places = [
-        rollout.bucket(device.id) for device, channel in devices if rollout.is_for(device, channel)
-    ]
-    if not places or rollout.canaries or min(places) < rollout.stages[0].share:
+def least_share(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> int | None:
+    """So far the first stage must go to have one of these devices: 0 where it has one already;
+    None where none of them is meant at all."""
+    mine = [device.id for device, channel in devices if rollout.is_for(device, channel)]
+    if not mine:
+        return None
+    if not rollout.canaries.isdisjoint(mine):
         return 0
-    return min(places) + 1
+    least = min(map(rollout.bucket, mine))
+    return 0 if least < rollout.stages[0].share else least + 1

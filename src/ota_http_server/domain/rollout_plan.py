@@ -7,7 +7,7 @@ the default plan.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.windows import Window
@@ -21,7 +21,7 @@ COUNT_MAX = 10_000_000
 DEFAULT_SHARES = (100, 500, 2_500, 5_000, SHARE_MAX)
 DEFAULT_DWELL_SECONDS = HOUR_SECONDS
 VERIFIED_MIN_MAX = 50
-"""Of a default stage: so many successes say enough, and a big fleet has offline devices."""
+"""So many new successes say enough of a default stage, and a big fleet has offline devices."""
 
 
 class Mode(StrEnum):
@@ -43,7 +43,7 @@ class Stage:
     """In ten-thousandths of the target; 0: the named canaries alone."""
     dwell_seconds: int = DEFAULT_DWELL_SECONDS
     verified_min: int = 1
-    """So many devices of the rollout were seen running the release."""
+    """So many devices of the rollout were seen running the release, those of earlier stages too."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= SHARE_MAX:
@@ -132,13 +132,15 @@ def default_shares(*, has_canaries: bool) -> tuple[int, ...]:
 
 
 def default_stages(shares: Sequence[int], sizes: Sequence[int]) -> tuple[Stage, ...]:
-    """Half of the devices that a stage has now must be seen running the release.
+    """Half of the devices that come with a stage must be seen running the release, and one in all.
 
-    `sizes`: how many each of these stages has.
+    `sizes`: how many each of these stages has, with those of the stages before it.
     """
+    new = (size - before for before, size in pairwise((0, *sizes)))
+    verified = accumulate(min(VERIFIED_MIN_MAX, count // 2) for count in new)
     return tuple(
-        Stage(share, DEFAULT_DWELL_SECONDS, min(VERIFIED_MIN_MAX, max(1, size // 2)))
-        for share, size in zip(shares, sizes, strict=True)
+        Stage(share, DEFAULT_DWELL_SECONDS, max(1, count))
+        for share, count in zip(shares, verified, strict=True)
     )
 
 

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from ota_http_server.domain.candidates import PINNED
+from ota_http_server.domain.decision import FOR_OTHERS
 from ota_http_server.domain.errors import Conflict, Invalid
 from ota_http_server.domain.operator import Operator, Role
 from ota_http_server.domain.release import Release
@@ -12,12 +14,16 @@ from ota_http_server.domain.rollout import (
     SALT_BYTES,
     UNCANARIED_SHARE_MAX,
     Rollout,
-    least_share,
     percent,
-    sizes,
 )
 from ota_http_server.domain.rollout_plan import Stage, default_shares, default_stages
-from ota_http_server.operations.look_at_fleet import Fleet, fleet_of
+from ota_http_server.operations.look_at_fleet import (
+    Counts,
+    Fleet,
+    begins_at,
+    counts_of,
+    fleet_of,
+)
 from ota_http_server.operations.news import News
 from ota_http_server.operations.rollout_wish import RolloutWish
 from ota_http_server.operations.write_release import found_release
@@ -31,7 +37,11 @@ class Begun:
     """A rollout, and how many devices each of its stages has now."""
 
     rollout: Rollout
-    sizes: tuple[int, ...]
+    counts: Counts
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.counts.sizes
 
 
 class BeginRollout:
@@ -56,8 +66,8 @@ class BeginRollout:
         operator.must(Role.OPERATOR, wish.project)
         reason = reason_of(wish.reason, needed=wish.override or wish.takes_back)
         with self._database.reading() as rows:
-            channel = found_release(rows, wish.project, wish.version).channel
-        fleet = fleet_of(self._database, wish.project, channel)
+            release = found_release(rows, wish.project, wish.version)
+        fleet = fleet_of(self._database, release, takes_back=wish.takes_back)
         draft = replace(_drafted(wish, fleet, self._salt(SALT_BYTES), operator), reason=reason)
 
         def begun(tx: Writing) -> Rollout:
@@ -86,7 +96,7 @@ class BeginRollout:
 
         rollout = self._database.change(begun)
         self._news.refresh()
-        return Begun(rollout, tuple(sizes(rollout, fleet)))
+        return Begun(rollout, counts_of(rollout, fleet))
 
 
 def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -> Rollout:
@@ -105,18 +115,27 @@ def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -
         takes_back=0 if wish.takes_back else None,
         created_by=operator.name,
     )
-    able = {device.id for device, channel in fleet if rollout.is_for(device, channel)}
-    if strange := sorted(wish.canaries - able):
-        raise Invalid(
-            f"{strange[0]} cannot be a canary: it is no device of {wish.project} that could be"
-            f" offered {wish.version}"
-        )
+    _check_canaries(rollout, fleet)
     if rollout.stages[0].share == 0 and not rollout.canaries:
         raise Invalid("a first stage of 0 percent needs canaries that are named")
-    rollout = replace(rollout, least_share=least_share(rollout, fleet))
+    rollout = replace(rollout, least_share=begins_at(rollout, fleet))
     if not wish.plan.stages:
-        rollout = replace(rollout, stages=default_stages(shares, sizes(rollout, fleet)))
+        rollout = replace(rollout, stages=default_stages(shares, counts_of(rollout, fleet).sizes))
     return rollout
+
+
+def _check_canaries(rollout: Rollout, fleet: Fleet) -> None:
+    """Who runs it already may be named again; who never can be offered it is a mistake."""
+    members = {one.device.id: one for one in fleet if rollout.is_for(one.device, one.channel)}
+    for canary in sorted(rollout.canaries):
+        member = members.get(canary)
+        if member is None:
+            why = f"it is no device of {rollout.project} that could be offered {rollout.version}"
+        elif member.why_not in FOR_OTHERS or member.why_not == PINNED:
+            why = f"{rollout.version} is not for it ({member.why_not})"
+        else:
+            continue
+        raise Invalid(f"{canary} cannot be a canary: {why}")
 
 
 def _check_release(release: Release) -> None:

@@ -5,13 +5,19 @@ again, whatever it says, is not silent. Time in which no server listened, or in 
 a step, counts for nobody.
 """
 
+from collections.abc import Sequence
+
 from ota_http_server.domain.attempt import Attempt, State
+from ota_http_server.logs import logger
 from ota_http_server.operations.lease import Held
 from ota_http_server.operations.move_attempt import move
 from ota_http_server.operations.registry import Registry
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.transaction import Writing
 
+LOG = logger("rollout")
+
+NAMED_MAX = 5  # in the log, so many of them
 MARKED_AT_ONCE_MAX = 200  # of one transaction; the rest follows in the next
 
 
@@ -27,7 +33,7 @@ class MarkSilent:
         """How many were marked."""
         with self._database.reading() as rows:
             waits: dict[int | None, int] = {
-                one.id: one.policy.silent_seconds for one in rows.rollouts.unfinished()
+                one.id: one.policy.silent_seconds for one in rows.rollouts.with_open_attempts()
             }
         waits[None] = self._silent_seconds
         return sum(
@@ -43,7 +49,16 @@ class MarkSilent:
         marked = self._database.change(lambda tx: _mark(tx, before, rollout))
         for attempt in marked:
             self._registry.forget(attempt.device)
+        if marked and rollout is not None:
+            LOG.warning("rollout %d: %s not heard of again", rollout, _named(marked))
         return len(marked)
+
+
+def _named(marked: Sequence[Attempt]) -> str:
+    """Few of them by name: a person looks for these boards."""
+    more = len(marked) - NAMED_MAX
+    names = ", ".join(attempt.device for attempt in marked[:NAMED_MAX])
+    return f"{names} and {more:,} more" if more > 0 else names
 
 
 def _mark(tx: Writing, before: int, rollout: int | None) -> list[Attempt]:

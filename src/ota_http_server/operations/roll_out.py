@@ -62,7 +62,15 @@ class RollOut:
 
         Updates that have begun finish, unless `calls_off` says otherwise.
         """
-        aborted = self._move(operator, number, State.ABORTED, "abort_rollout", reason, expected)
+        aborted = self._move(
+            operator,
+            number,
+            State.ABORTED,
+            "abort_rollout",
+            reason,
+            expected,
+            calls_off="yes" if calls_off else None,
+        )
         if calls_off:
             self._call_off(number)
         return aborted
@@ -108,6 +116,7 @@ class RollOut:
         action: str,
         reason: str,
         expected: Expected,
+        calls_off: str | None = None,
     ) -> Rollout:
         reason = reason_of(reason, needed=True)
 
@@ -119,7 +128,7 @@ class RollOut:
             if rollout.state is State.HALTED and state is State.RUNNING:
                 tx.rollouts.excuse(number)
             after = moved(tx, rollout, state, reason)
-            note_move(tx, operator, action, after, reason)
+            note_move(tx, operator, action, after, reason, calls_off=calls_off)
             return after
 
         return self._changed(done)

@@ -1,12 +1,12 @@
 """Showing a rollout: how far it has come, what its devices came to, and what it waits for."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from ota_http_server.domain.rollout import Rollout, State, percent_of, sizes, stage_of
+from ota_http_server.domain.rollout import Rollout, State, percent_of, stage_of
 from ota_http_server.domain.rollout_health import Tally, what_lacks
-from ota_http_server.operations.look_at_fleet import Fleet
+from ota_http_server.operations.look_at_fleet import Counts
 from ota_http_server.storage.transaction import Reading
 
 
@@ -32,34 +32,38 @@ class Shown:
     waits_for: str | None
     """What lacks before the next stage; None unless it is running, or where nothing lacks."""
     stages: tuple[StageShown, ...]
+    left_out: Mapping[str, int] | None
+    """Devices of its target that could not be offered it now, by the reason; None: nobody counted.
+    """
 
 
-def shown(rows: Reading, rollout: Rollout, fleet: Fleet | None = None) -> Shown:
-    """`fleet`: the project's devices, where stages are to be counted."""
-    return shown_counted(rows, rollout, None if fleet is None else sizes(rollout, fleet))
-
-
-def shown_counted(rows: Reading, rollout: Rollout, counts: Sequence[int] | None) -> Shown:
-    """The same for whoever has counted: how many devices each stage has."""
+def shown(rows: Reading, rollout: Rollout, counts: Counts | None = None) -> Shown:
+    """`counts`: of its devices, for whoever counted them."""
     tally = rows.rollouts.tally(rollout.id)
     lacks = what_lacks(rollout, tally) if rollout.state is State.RUNNING else None
     if counts is None:
-        counted: list[int | None] = [None] * len(rollout.stages)
+        sizes: list[int | None] = [None] * len(rollout.stages)
         tallies: list[Tally | None] = [None] * len(rollout.stages)
     else:
-        counted = [*counts]
+        sizes = [*counts.sizes]
         tallies = [*_by_stage(rollout, rows.rollouts.outcomes(rollout.id))]
     stages = tuple(
         StageShown(
             percent=percent_of(rollout.share_of(number)),
             dwell_seconds=stage.dwell_seconds,
             verified_min=stage.verified_min,
-            devices=counted[number],
+            devices=sizes[number],
             tally=tallies[number],
         )
         for number, stage in enumerate(rollout.stages)
     )
-    return Shown(rollout=rollout, tally=tally, waits_for=lacks, stages=stages)
+    return Shown(
+        rollout=rollout,
+        tally=tally,
+        waits_for=lacks,
+        stages=stages,
+        left_out=None if counts is None else counts.left_out,
+    )
 
 
 def _by_stage(rollout: Rollout, outcomes: dict[str, str]) -> list[Tally]:

@@ -7,17 +7,17 @@ transaction: killed between any two of them, the next holder goes on where it st
 from dataclasses import replace
 
 from ota_http_server.domain.release import State as ReleaseState
-from ota_http_server.domain.rollout import Rollout, State, least_share
+from ota_http_server.domain.rollout import Rollout, State
 from ota_http_server.domain.rollout_health import has_held, what_lacks, why_halt
 from ota_http_server.logs import logger
+from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.judge_rollout import judge
 from ota_http_server.operations.lease import Held, Leasing
-from ota_http_server.operations.look_at_fleet import fleet_for
+from ota_http_server.operations.look_at_fleet import begins_at, fleet_for
 from ota_http_server.operations.mark_silent import MarkSilent
 from ota_http_server.operations.roll_out import further
 from ota_http_server.operations.write_rollout import note_rollout, written
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.stops import EVERYTHING
 from ota_http_server.storage.transaction import Reading, Writing
 
 LOG = logger("rollout")
@@ -31,8 +31,11 @@ HELD = "all that the stage needs was there"
 class SteerRollouts:
     """The chore; one for each process."""
 
-    def __init__(self, database: Database, leasing: Leasing, mark_silent: MarkSilent) -> None:
+    def __init__(
+        self, database: Database, leasing: Leasing, mark_silent: MarkSilent, brake: Brake
+    ) -> None:
         self._database = database
+        self._brake = brake
         self._leasing = leasing
         self._mark_silent = mark_silent
         self._unwritten: dict[tuple[int, int], float] = {}
@@ -47,7 +50,7 @@ class SteerRollouts:
         self._mark_silent(held)
         with self._database.reading() as rows:
             unfinished = rows.rollouts.unfinished()
-            running = [(one.id, one.stage) for one in unfinished if _makes_offers(rows, one)]
+            running = [(one.id, one.stage) for one in unfinished if self._makes_offers(rows, one)]
         self._unwritten = {
             one: self._unwritten.get(one, 0.0) + held.elapsed_seconds for one in running
         }
@@ -64,7 +67,7 @@ class SteerRollouts:
             # What failed was too little to judge by; since then others have finished.
             self._database.change(lambda tx: judge(tx, rollout.id))
         elif here in self._unwritten and what_lacks(seen, tally) is None:
-            self._database.change(lambda tx: _advanced(tx, rollout, seconds))
+            self._database.change(lambda tx: self._advanced(tx, rollout, seconds))
         elif seconds >= SECONDS_UNWRITTEN_MAX:
             self._database.change(lambda tx: tx.rollouts.add_stage_seconds(rollout, seconds))
         else:
@@ -73,39 +76,38 @@ class SteerRollouts:
             return
         self._unwritten[here] = self._unwritten.get(here, seconds) - seconds
 
+    def _makes_offers(self, rows: Reading, rollout: Rollout) -> bool:
+        """Whether it can come to anybody now: time in which it cannot is no test of its release."""
+        if rollout.state is not State.RUNNING:
+            return False
+        if self._brake.exactly(rows, rollout.project) is not None:
+            return False
+        release = rows.releases.by_number(rollout.release)
+        return release is not None and release.state is ReleaseState.PUBLISHED
+
+    def _advanced(self, tx: Writing, rollout: Rollout, seconds: int) -> None:
+        """One stage further, if that is still right now that nobody else moves it."""
+        now = judge(tx, rollout.id)
+        if now is None or now.stage != rollout.stage or not self._makes_offers(tx, now):
+            return
+        now = replace(now, stage_seconds=now.stage_seconds + seconds)
+        tally = tx.rollouts.tally(now.id)
+        if what_lacks(now, tally) is not None:
+            return
+        after = further(tx, now, HELD, held=has_held(now, tally))
+        note_rollout(tx, None, "advance_rollout", after, stage=after.stage + 1, reason=HELD)
+        LOG.info("rollout %s of %s: %s", after.id, after.version, _where(after))
+
     def _look_for_a_first(self, rollout: Rollout, held: Held) -> None:
         """The fleet may have been empty when it began, or its first device was removed."""
-        if rollout.stage > 0 or rollout.canaries:
+        if rollout.stage > 0:
             return
         if abs(held.at - self._looked.get(rollout.id, 0)) < FLEET_SECONDS:
             return
         self._looked = {**self._looked, rollout.id: held.at}
-        share = least_share(rollout, fleet_for(self._database, rollout))
+        share = begins_at(rollout, fleet_for(self._database, rollout))
         if share > rollout.least_share:
             self._database.change(lambda tx: _begins_at(tx, rollout.id, share))
-
-
-def _makes_offers(rows: Reading, rollout: Rollout) -> bool:
-    """Whether it can come to anybody now: time in which it cannot is no test of its release."""
-    stopped = (stop.project in (EVERYTHING, rollout.project) for stop in rows.stops.all())
-    if rollout.state is not State.RUNNING or any(stopped):
-        return False
-    release = rows.releases.by_number(rollout.release)
-    return release is not None and release.state is ReleaseState.PUBLISHED
-
-
-def _advanced(tx: Writing, rollout: Rollout, seconds: int) -> None:
-    """One stage further, if that is still right now that nobody else moves it."""
-    now = judge(tx, rollout.id)
-    if now is None or now.stage != rollout.stage or not _makes_offers(tx, now):
-        return
-    now = replace(now, stage_seconds=now.stage_seconds + seconds)
-    tally = tx.rollouts.tally(now.id)
-    if what_lacks(now, tally) is not None:
-        return
-    after = further(tx, now, HELD, held=has_held(now, tally))
-    note_rollout(tx, None, "advance_rollout", after, stage=after.stage + 1, reason=HELD)
-    LOG.info("rollout %s of %s: %s", after.id, after.version, _where(after))
 
 
 def _where(rollout: Rollout) -> str:

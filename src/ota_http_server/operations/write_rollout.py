@@ -70,6 +70,7 @@ def note_move(
     reason: str,
     *,
     override: bool = False,
+    **facts: str | None,
 ) -> None:
     """The event of what a person did, and why."""
     note_rollout(
@@ -79,6 +80,7 @@ def note_move(
         rollout,
         stage=rollout.stage + 1,
         override="yes" if override else None,
+        **facts,
         reason=reason or None,
     )
 

@@ -15,10 +15,9 @@ from ota_http_server.domain.attempt import (
     next_id,
 )
 from ota_http_server.domain.offer import History
-from ota_http_server.domain.rollout import UNFINISHED
 from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.devices import CLOCKS_DIFFER_SECONDS_MAX
-from ota_http_server.storage.schema import attempt_lines, attempts, devices, rollouts
+from ota_http_server.storage.schema import attempt_lines, attempts, devices
 from ota_http_server.storage.turns import Turn, take_turn
 
 LAST_REMOVED = "last-removed-attempt"
@@ -134,7 +133,7 @@ class Attempts:
         """Open attempts whose device was not heard of since; the longest silent first.
 
         A moment far ahead of now was written before the clock was set back: it is long ago.
-        `rollout`: of this one alone; None: of all that are of no unfinished one.
+        `rollout`: of this one alone; None: of all that are of none.
         """
         ahead = now + CLOCKS_DIFFER_SECONDS_MAX
         query = (
@@ -146,13 +145,8 @@ class Attempts:
                 (func.coalesce(devices.c.last_seen, 0) < before) | (devices.c.last_seen > ahead),
             )
         )
-        if rollout is not None:
-            query = query.where(attempts.c.rollout == rollout)
-        else:
-            states = [state.value for state in UNFINISHED]
-            unfinished = select(rollouts.c.id).where(rollouts.c.state.in_(states))
-            mine = attempts.c.rollout
-            query = query.where(mine.is_(None) | mine.not_in(unfinished))
+        mine = attempts.c.rollout
+        query = query.where(mine.is_(None) if rollout is None else mine == rollout)
         rows = self._connection.execute(query.order_by(attempts.c.changed_at).limit(limit))
         return [_attempt(row) for row in rows]
 

@@ -35,6 +35,7 @@ rollouts = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("edition", Integer, nullable=False),
     Index("ix_rollouts_project_id", "project", "id"),
+    sqlite_autoincrement=True,  # a draft takes its rollouts along: no number is given twice
 )
 
 # Nothing is offered: of a project, or "" for all of them.

@@ -96,6 +96,12 @@ class Rollouts:
         states = [state.value for state in UNFINISHED]
         return self._found(_query().where(rollouts.c.state.in_(states)).order_by(rollouts.c.id))
 
+    def with_open_attempts(self) -> list[Rollout]:
+        """Those that somebody updates by, finished and aborted ones too."""
+        theirs = select(attempts.c.rollout).where(attempts.c.is_open.is_(True))
+        query = _query().where(rollouts.c.id.in_(theirs)).order_by(rollouts.c.id)
+        return self._found(query)
+
     def add(self, rollout: Rollout) -> Rollout:
         """The rollout with its number."""
         number = self._connection.scalar(

@@ -7,6 +7,7 @@ from marshmallow import fields
 
 from ota_http_server.api.v1.paging import Paged, TellsPage
 from ota_http_server.api.v1.words import (
+    Counts,
     Flag,
     Moment,
     Number,
@@ -179,6 +180,11 @@ class RolloutTold(Told):
     canaries = Texts()
     stages = fields.List(fields.Nested(StageTold))
     tally = fields.Nested(TallyTold)
+    left_out = Counts(
+        "Devices of the target that are in no stage, because they could not be offered it now, by"
+        " the reason of a hold, or pinned; null unless they were counted.",
+        allow_none=True,
+    )
     policy = fields.Nested(PolicyTold)
     created_at = Moment()
     created_by = Text()
@@ -235,6 +241,7 @@ def told(one: Shown) -> dict[str, Any]:
         "canaries": sorted(rollout.canaries),
         "stages": one.stages,
         "tally": one.tally,
+        "left_out": one.left_out,
         "policy": {
             **{name: getattr(policy, name) for name in _SAME},
             "failed_percent_max": percent_of(policy.failed_share_max),

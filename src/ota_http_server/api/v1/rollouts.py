@@ -1,7 +1,6 @@
 """Rollouts: a release goes to few devices first, and to all of them if that goes well."""
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from ota_http_server.api.v1.endpoint import Answer, Call, Noun, Page
@@ -21,10 +20,10 @@ from ota_http_server.api.v1.rollout_words import (
     told,
 )
 from ota_http_server.domain.operator import Role
-from ota_http_server.domain.rollout import Rollout, State, sizes
-from ota_http_server.operations.look_at_fleet import fleet_for
+from ota_http_server.domain.rollout import Rollout, State
+from ota_http_server.operations.look_at_fleet import Counts, counted
 from ota_http_server.operations.rollout_wish import RolloutWish
-from ota_http_server.operations.show_rollout import shown_counted
+from ota_http_server.operations.show_rollout import shown
 from ota_http_server.operations.write_rollout import rollout_for
 from ota_http_server.storage.transaction import Reading
 
@@ -70,7 +69,7 @@ def create_rollout(call: Call) -> Answer:
     call.door.follow(wish.project)  # what was dropped a moment ago is a release
     begun = call.door.begin_rollout(call.operator, wish, dry=dry)
     rollout = begun.rollout
-    body = _told(call, rollout, begun.sizes)
+    body = _told(call, rollout, begun.counts)
     if dry:
         return Answer(body)
     place = f"/rollouts/{rollout.id}"
@@ -85,7 +84,7 @@ def get_rollout(call: Call) -> Answer:
         rollout = _seen(call, rows)
     counts = None
     if call.query.get("counts"):
-        counts = sizes(rollout, fleet_for(database, rollout))
+        counts = counted(database, rollout)
     return _answer(call, rollout, counts)
 
 
@@ -196,10 +195,10 @@ def _seen(call: Call, rows: Reading) -> Rollout:
     return rollout_for(rows, call.operator, _number(call), role=Role.VIEWER)
 
 
-def _answer(call: Call, rollout: Rollout, counts: Sequence[int] | None = None) -> Answer:
+def _answer(call: Call, rollout: Rollout, counts: Counts | None = None) -> Answer:
     return Answer(_told(call, rollout, counts), edition=rollout.edition)
 
 
-def _told(call: Call, rollout: Rollout, counts: Sequence[int] | None = None) -> dict[str, Any]:
+def _told(call: Call, rollout: Rollout, counts: Counts | None = None) -> dict[str, Any]:
     with call.door.database.reading() as rows:
-        return told(shown_counted(rows, rollout, counts))
+        return told(shown(rows, rollout, counts))

@@ -190,6 +190,14 @@ class Texts(fields.List[str]):
         super().__init__(of or Text(), metadata={"description": about} if about else {}, **more)
 
 
+class Counts(fields.Dict):
+    """Numbers by word, in answers."""
+
+    def __init__(self, about: str = "", **more: Any) -> None:
+        metadata = {"description": about} if about else {}
+        super().__init__(keys=Text(), values=Number(), metadata=metadata, **more)
+
+
 class Parts(fields.List[dict[str, Any]]):
     """A list of objects."""
 

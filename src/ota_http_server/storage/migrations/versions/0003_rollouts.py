@@ -61,6 +61,7 @@ def rollouts() -> None:
         sa.Column("edition", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["release"], ["releases.id"], name="fk_rollouts_release_releases"),
         sa.PrimaryKeyConstraint("id", name="pk_rollouts"),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_rollouts_project_id", "rollouts", ["project", "id"])
 

@@ -1,0 +1,96 @@
+"""Which devices could be offered a release, if its rollout had come to all of them.
+
+A rollout counts these, and those of which too little is known yet. A stage of boards that the
+release does not fit, or that run it already, would test nothing, and wait for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from operator import attrgetter
+
+from ota_http_server.domain.device import Device
+from ota_http_server.domain.judging import Case, judged
+from ota_http_server.domain.newness import Running
+from ota_http_server.domain.offer import NO_HISTORY, Hold, Reason
+from ota_http_server.domain.project import Project, Spread
+from ota_http_server.domain.reach import EVERYWHERE
+from ota_http_server.domain.release import FLASHED_WHOLE, Release
+
+PINNED = "pinned"
+"""Why a device is none, beside the reasons of a hold: it follows no rollout."""
+
+NOT_KNOWN = frozenset(
+    {
+        Reason.UNKNOWN_VERSION,
+        Reason.UNKNOWN_CHIP,
+        Reason.UNKNOWN_REVISION,
+        Reason.UNKNOWN_BOARD,
+    }
+)
+"""Reasons that may be over as soon as the device is here and says more."""
+
+_FACTS = (
+    "chip",
+    "revision",
+    "revision_min",
+    "board",
+    "version",
+    "image_sha256",
+    "secure_version",
+    "free_bytes",
+)
+"""Of many thousand devices few differ in these: each kind is judged once."""
+_facts_of = attrgetter(*_FACTS)
+
+
+class Candidates:
+    """For one release. `releases` are the published ones, the newest first; with it, if it is not
+    among them. `takes_back`: it goes to devices that run something newer, too."""
+
+    def __init__(
+        self,
+        project: Project,
+        release: Release,
+        releases: Sequence[Release],
+        *,
+        takes_back: bool = False,
+    ) -> None:
+        # How far releases have come is not the question here.
+        self._project = replace(project, spread=Spread.AT_ONCE)
+        self._release = release
+        known = any(one.number == release.number for one in releases)
+        every = releases if known else [release, *releases]
+        self._releases = sorted(every, key=lambda one: one.order, reverse=True)
+        self._takes_back = takes_back
+        its = {image.part for image in release.images}
+        self._parts = tuple(its) if its.isdisjoint(FLASHED_WHOLE) else FLASHED_WHOLE
+        self._judged: dict[tuple[object, ...], str | None] = {}
+
+    def why_not(self, device: Device, channel: str) -> str | None:
+        """Why the device, which follows this channel, is none now; None: it is one."""
+        if device.pinned is not None:
+            return PINNED
+        alike = (channel, *_facts_of(device))
+        if alike not in self._judged:
+            self._judged[alike] = self._judge(alike)
+        return self._judged[alike]
+
+    def _judge(self, alike: tuple[object, ...]) -> str | None:
+        channel, *facts = alike
+        said = dict(zip(_FACTS, facts, strict=True))
+        said |= {"id": "", "project": self._project.name, "channel": channel}
+        # mypy cannot know that each fact has its own field's type.
+        device = Device(**said)  # type: ignore[arg-type]
+        case = Case(
+            device=device,
+            project=self._project,
+            releases=self._releases,
+            running=Running(device, self._releases),
+            attempt=None,
+            history=NO_HISTORY,
+            parts=self._parts,
+            reach=EVERYWHERE,
+            at=0,
+        )
+        found = judged(case, self._release, pinned=self._takes_back)
+        return str(found.reason) if isinstance(found, Hold) else None
