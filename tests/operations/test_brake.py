@@ -37,7 +37,7 @@ def another_process(rolling, database_url, clock, tmp_path):
 
 
 def goes_away(patch, database, refusal=Unavailable):
-    """It can neither be read nor written any more, for this reason."""
+    """It can neither be read nor, for this reason, be written any more."""
 
     def refuse(with_):
         def refused(*_):
@@ -45,7 +45,7 @@ def goes_away(patch, database, refusal=Unavailable):
 
         return refused
 
-    patch.setattr(database, "reading", refuse(refusal))
+    patch.setattr(database, "reading", refuse(Unavailable))
     patch.setattr(database, "change", refuse(refusal))
 
 
@@ -379,7 +379,7 @@ def test_a_row_that_was_known_stops_on_while_the_database_is_away(rolling, monke
     assert reason(rolling.asks("board-00", "2.0.0")) is Reason.STOPPED
 
 
-def test_news_of_a_stop_that_a_full_disk_hides_leave_what_was_known(rolling, there, monkeypatch):
+def test_news_of_a_stop_that_cannot_be_read_leave_what_was_known(rolling, there, monkeypatch):
     stop(rolling, why="known", downloads=True)
     there.news.refresh()
     assert there.brake.of("lamp") == Stop("known", downloads=True)
@@ -387,7 +387,7 @@ def test_news_of_a_stop_that_a_full_disk_hides_leave_what_was_known(rolling, the
     there.news.refresh()
 
     with monkeypatch.context() as patch:
-        goes_away(patch, there.database, DiskFull)
+        goes_away(patch, there.database)
         there.brake.refresh()
         assert there.brake.of("lamp") == Stop("known", downloads=True)
         assert [one.reason for one in there.stop_offers.standing(ANN)] == ["known"]

@@ -3,9 +3,11 @@
 import os
 import shutil
 import signal
+import sqlite3
 import threading
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from ota_http_server.domain.errors import DiskFull, Unavailable
 from ota_http_server.storage.database import Database
@@ -130,6 +132,14 @@ def test_a_full_disk_is_told_from_a_value_that_says_full(file):
     with pytest.raises(Unavailable), in_our_words(), engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1 FROM full_of_nothing")
     engine.dispose()
+
+
+def test_to_who_only_reads_a_full_disk_is_a_database_that_is_away(rows):
+    full = sqlite3.OperationalError("database or disk is full")
+    full.sqlite_errorcode = sqlite3.SQLITE_FULL
+
+    with pytest.raises(Unavailable, match="is full"), rows.reading():
+        raise OperationalError("SELECT 1", {}, full)
 
 
 def test_two_changes_that_wait_for_each_other_both_succeed(database_url):

@@ -9,14 +9,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ota_http_server.domain.errors import DiskFull, Unavailable
+from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.reach import Stop
 from ota_http_server.operations.news import News
 from ota_http_server.operations.stop_files import (
     FILE_NAME,
     Stops,
     place_of,
-    stop_file,
     stops_by_file,
 )
 from ota_http_server.storage.counters import STOPS
@@ -26,8 +25,6 @@ from ota_http_server.storage.transaction import Reading
 
 LOOK_SECONDS = 0.5
 LATE_SECONDS = 1.0  # after that long without a look, the request looks
-AWAY = (Unavailable, DiskFull)
-"""What reading raises that cannot be done now; what was known goes on."""
 
 
 class Brake:
@@ -81,11 +78,8 @@ class Brake:
         try:
             with self._database.reading() as rows:
                 return _read(rows), self._files
-        except AWAY:
+        except Unavailable:
             return self._rows[1], self._files
-
-    def path(self, project: str) -> Path:
-        return stop_file(self.folder, project)
 
     @property
     def by_files(self) -> Stops:
@@ -112,7 +106,7 @@ class Brake:
         try:
             with self._database.reading() as rows:
                 self._rows = (count, _read(rows))
-        except AWAY:
+        except Unavailable:
             pass  # what was known goes on
 
 

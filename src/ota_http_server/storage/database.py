@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from ota_http_server.domain.errors import Unavailable
+from ota_http_server.domain.errors import DiskFull, Unavailable
 from ota_http_server.storage.counters import gathering, move_gathered
 from ota_http_server.storage.engines import engine_for, sqlite_file
 from ota_http_server.storage.events import Event
@@ -80,8 +80,12 @@ class Database:
     @contextmanager
     def _read(self) -> Iterator[Reading]:
         self._file.check()
-        with in_our_words(), self._readers.connect() as connection, connection.begin():
-            yield Reading(connection, self.clock())
+        try:
+            with in_our_words(), self._readers.connect() as connection, connection.begin():
+                yield Reading(connection, self.clock())
+        except DiskFull as full:
+            # A reader keeps nothing: what it cannot read is away, and what is known goes on.
+            raise Unavailable(full.detail) from full
 
     def change(self, work: Callable[[Writing], T]) -> T:
         """Runs `work` in a writing transaction, commits, and writes the audit lines it owes.
