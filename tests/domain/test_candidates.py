@@ -78,6 +78,14 @@ def test_who_has_a_floor_before_it_is_none_yet():
     assert candidates.why_not(a_device("2.0.0"), "stable") is None
 
 
+def test_a_floor_that_was_withdrawn_is_one_all_the_same():
+    closed = [replace(FLOOR, number=8, state=State.WITHDRAWN)]
+
+    candidates = Candidates(LAMP, NEW, newest_first(OLD, NEW), closed=closed)
+
+    assert candidates.why_not(a_device("1.0.0"), "stable") == Reason.NEEDS_STEP
+
+
 def test_a_pinned_board_follows_no_rollout():
     assert Candidates(LAMP, NEW, [NEW]).why_not(a_device(pinned="1.0.0"), "stable") == PINNED
 

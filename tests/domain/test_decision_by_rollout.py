@@ -12,6 +12,7 @@ from ota_http_server.domain.device import Device
 from ota_http_server.domain.offer import History, Hold, Offer, Reason, Rule, is_void
 from ota_http_server.domain.project import Project, Spread
 from ota_http_server.domain.reach import Load, Reach, Slots, Stop, by_release
+from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import DOWNGRADE_TAG, State, Target
 from ota_http_server.domain.rollout_plan import Mode, Policy
 from ota_http_server.domain.version import version_key
@@ -321,8 +322,51 @@ def test_a_floor_of_another_channel_is_none():
     assert offered(by(releases=(beta, a_release("3.0.0")))) == "3.0.0"
 
 
-def test_a_pinned_device_goes_past_a_floor():
-    assert offered(by(device=a_device(pinned="3.0.0"), releases=STEPS)) == "3.0.0"
+def test_nor_does_a_pin_take_a_device_past_a_floor():
+    """Whoever pins it meant this release, not to brick the board on the way."""
+    assert held(by(device=a_device(pinned="3.0.0"), releases=STEPS)) is Reason.NEEDS_STEP
+    past = a_device("2.0.0", pinned="3.0.0")
+    assert offered(by(device=past, releases=STEPS)) == "3.0.0"
+
+
+@pytest.mark.parametrize("runs", ["2.0.0", "3.0.0"])
+def test_nor_below_one_that_it_has_come_to(runs):
+    device = a_device(runs, pinned="1.5.0")
+
+    decision = by(device=device, releases=STEPS)
+
+    assert held(decision) is Reason.BELOW_FLOOR
+    assert decision.detail == "2.0.0 is a floor, and 1.5.0 lies below it"
+
+
+def test_above_its_floors_a_pin_takes_a_device_back():
+    releases = (*STEPS, a_release("4.0.0"))
+
+    assert offered(by(device=a_device("4.0.0", pinned="3.0.0"), releases=releases)) == "3.0.0"
+    assert offered(by(device=a_device("4.0.0", pinned="2.0.0"), releases=releases)) == "2.0.0"
+
+
+def test_a_pin_of_a_device_whose_version_nobody_knows_holds():
+    assert offered(by(device=a_device(None, pinned="3.0.0"), releases=STEPS)) == "3.0.0"
+
+
+@pytest.mark.parametrize(("runs", "gets"), [("1.0.0", None), ("1.5.0", None), ("2.0.0", "3.0.0")])
+def test_a_floor_that_was_withdrawn_is_passed_no_more_easily(runs, gets):
+    closed = replace(FLOOR, number=2, state=ReleaseState.WITHDRAWN)
+    left = (replace(STEPS[0], number=1), replace(STEPS[2], number=3))
+    reached = replace(reach(), closed=[closed])
+
+    decision = decide(a_device(runs), LAMP, left[::-1], at=NOW, reach=reached)
+
+    if gets is None and runs == "1.0.0":
+        assert offered(decision) == "1.5.0"
+    elif gets is None:
+        assert held(decision) is Reason.NEEDS_STEP
+        assert decision.detail.endswith(
+            "it is withdrawn: restore it, or `releases set 2.0.0 --no-floor`"
+        )
+    else:
+        assert offered(decision) == gets
 
 
 # --- downgrades ---------------------------------------------------------------------------------
@@ -334,6 +378,15 @@ BACK = rolled(1, takes_back=2)
 def back(*rollouts, **more):
     """What a device gets that runs 2.0.0 and accepts to go back."""
     return by(*(rollouts or (BACK,)), **({"device": a_device("2.0.0", **ACCEPTS)} | more))
+
+
+def test_a_downgrade_takes_nobody_below_a_floor():
+    later = (*STEPS, a_release("4.0.0"))
+    to_the_floor, below = rolled(2, takes_back=4), rolled(1, takes_back=4)
+    device = a_device("4.0.0", **ACCEPTS)
+
+    assert offered(by(to_the_floor, device=device, releases=later)) == "2.0.0"
+    assert held(by(below, device=device, releases=later)) is Reason.BELOW_FLOOR
 
 
 def test_a_downgrade_takes_a_device_back_that_accepts_it():
@@ -467,7 +520,7 @@ def test_each_reason_of_a_rollout_is_given_and_explained(reason):
 def test_no_reason_came_without_its_test():
     assert {str(reason) for reason in OLDER_THAN_ROLLOUTS} == {
         *("up-to-date", "no-release", "blocked", "wrong-project", "not-registered"),
-        *("pin-missing", "unknown-version", "not-newer", "needs-step", "no-image"),
+        *("pin-missing", "unknown-version", "not-newer", "needs-step", "below-floor", "no-image"),
         *("unknown-chip", "wrong-chip", "unknown-revision", "wrong-revision", "unknown-board"),
         *("wrong-board", "too-big", "lower-counter", "other-kind", "awaiting-restart"),
         *("looping", "failing", "canceling", "canceled"),

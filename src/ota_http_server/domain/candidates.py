@@ -13,7 +13,7 @@ from ota_http_server.domain.judging import Case, judged
 from ota_http_server.domain.newness import Running
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Reason
 from ota_http_server.domain.project import Project, Spread
-from ota_http_server.domain.reach import EVERYWHERE
+from ota_http_server.domain.reach import Reach
 from ota_http_server.domain.release import FLASHED_WHOLE, Release
 
 PINNED = "pinned"
@@ -44,8 +44,8 @@ _facts_of = attrgetter(*_FACTS)
 
 
 class Candidates:
-    """For one release. `releases` are the published ones, the newest first; with it, if it is not
-    among them. `takes_back`: it goes to devices that run something newer, too."""
+    """For one release. `releases` are the project's published ones; it may be a draft. `closed`:
+    its withdrawn floors. `takes_back`: it goes to devices that run something newer, too."""
 
     def __init__(
         self,
@@ -53,6 +53,7 @@ class Candidates:
         release: Release,
         releases: Sequence[Release],
         *,
+        closed: Sequence[Release] = (),
         takes_back: bool = False,
     ) -> None:
         # How far releases have come is not the question here.
@@ -62,6 +63,7 @@ class Candidates:
         every = releases if known else [release, *releases]
         self._releases = sorted(every, key=lambda one: one.order, reverse=True)
         self._takes_back = takes_back
+        self._reach = Reach(closed=closed)
         its = {image.part for image in release.images}
         self._parts = tuple(its) if its.isdisjoint(FLASHED_WHOLE) else FLASHED_WHOLE
         self._judged: dict[tuple[object, ...], str | None] = {}
@@ -89,7 +91,7 @@ class Candidates:
             attempt=None,
             history=NO_HISTORY,
             parts=self._parts,
-            reach=EVERYWHERE,
+            reach=self._reach,
             at=0,
         )
         found = judged(case, self._release, pinned=self._takes_back)

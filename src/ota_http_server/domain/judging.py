@@ -12,6 +12,7 @@ from ota_http_server.domain.offer import Decision, History, Hold, Offer, Reason,
 from ota_http_server.domain.project import Project
 from ota_http_server.domain.reach import Reach, about, reaching, resting, room
 from ota_http_server.domain.release import Release, ReleaseImage
+from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import Rollout
 from ota_http_server.domain.version import version_key
 
@@ -45,7 +46,8 @@ def judged(
 ) -> Decision:
     """This release for this device: hardware first, for an image decides what runs.
 
-    `pinned`: it gets this one whether it is newer or not; `back`: because this rollout says so.
+    `pinned`: it gets this one whether it is newer or not; `back`: because this rollout says so. A
+    floor stands in both cases.
     """
     if case.running.is_release(release):
         return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
@@ -56,10 +58,12 @@ def judged(
     image = fitting(case.device, case.project, release, case.releases, case.parts)
     if isinstance(image, Hold):
         return image
+    if (hold := _step_before(case, release, pinned=pinned)) is not None:
+        return hold
+    if (hold := _below_floor(case, release)) is not None:
+        return hold
     rollout = back
     if not pinned:
-        if (hold := _step_before(case, release)) is not None:
-            return hold
         reached = reaching(case.reach, case.project, release, case.device, case.channel)
         if isinstance(reached, Hold):
             return about(reached, release)
@@ -74,28 +78,64 @@ def judged(
     return Offer(release, image, rule, goes_on, rollout) if hold is None else about(hold, release)
 
 
-def _step_before(case: Case, release: Release) -> Hold | None:
-    """Whether another release comes first: a floor that nobody goes past, or any so new."""
-    floors = (one for one in case.running.floors if one.order < release.order)
-    first = next((one for one in floors if _must_pass(case, one)), None)
+def _step_before(case: Case, release: Release, *, pinned: bool) -> Hold | None:
+    """Whether another release comes first: a floor that nobody goes past, or any so new.
+
+    Who pins a device that never tells its version answers for the step.
+    """
+    first = next(
+        (one for one in _floors(case) if one.order < release.order and _is_ahead(case, one)), None
+    )
     if first is not None:
         detail = f"{first.version} comes first: no device goes past it"
+        if first.state is ReleaseState.WITHDRAWN:
+            detail += f"; it is withdrawn: restore it, or `releases set {first.version} --no-floor`"
         return Hold(Reason.NEEDS_STEP, detail, release)
-    if release.min_from is None:
+    if release.min_from is None or _is_older(case, release):
         return None
     version = case.running.version
+    if version is None and pinned:
+        return None
     if version is not None and version_key(version) >= version_key(release.min_from):
         return None
     detail = f"{release.version} can follow {release.min_from} or newer, not {version}"
     return Hold(Reason.NEEDS_STEP, detail, release)
 
 
-def _must_pass(case: Case, floor: Release) -> bool:
-    """Whether the device comes from below it, and it was made for such devices."""
-    if floor.channel != case.channel or isinstance(newer(case.running, case.project, floor), Hold):
-        return False
-    image = fitting(case.device, case.project, floor, case.releases, case.parts)
-    return isinstance(image, ReleaseImage)
+def _below_floor(case: Case, release: Release) -> Hold | None:
+    """Whether it would take the device back past a floor."""
+    if not _is_older(case, release):
+        return None
+    for floor in _floors(case):
+        if floor.order > release.order and not _is_ahead(case, floor):
+            detail = f"{floor.version} is a floor, and {release.version} lies below it"
+            return Hold(Reason.BELOW_FLOOR, detail, release)
+    return None
+
+
+def _floors(case: Case) -> list[Release]:
+    """The floors of the device's channel that were made for such devices, the oldest first."""
+    closed = [one for one in case.reach.closed if one.floor]
+    floors = [*case.running.floors, *closed] if closed else case.running.floors
+    return [
+        floor
+        for floor in sorted(floors, key=lambda one: one.order)
+        if floor.channel == case.channel
+        and isinstance(
+            fitting(case.device, case.project, floor, case.releases, case.parts), ReleaseImage
+        )
+    ]
+
+
+def _is_ahead(case: Case, release: Release) -> bool:
+    """Whether the device comes from below it."""
+    return not isinstance(newer(case.running, case.project, release), Hold)
+
+
+def _is_older(case: Case, release: Release) -> bool:
+    """Whether the device runs something newer, for sure."""
+    is_newer = newer(case.running, case.project, release)
+    return isinstance(is_newer, Hold) and is_newer.reason is Reason.NOT_NEWER
 
 
 def _loops(

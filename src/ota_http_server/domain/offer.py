@@ -22,6 +22,7 @@ class Reason(StrEnum):
     UNKNOWN_VERSION = "unknown-version"
     NOT_NEWER = "not-newer"
     NEEDS_STEP = "needs-step"
+    BELOW_FLOOR = "below-floor"
     NO_IMAGE = "no-image"
     UNKNOWN_CHIP = "unknown-chip"
     WRONG_CHIP = "wrong-chip"

@@ -64,6 +64,8 @@ class Reach:
     slots: Sequence[Slots] = ()
     """Of the server, of the project: where they are limited."""
     stop: Stop | None = None
+    closed: Sequence[Release] = ()
+    """Floors that were withdrawn: nobody goes past them all the same."""
 
     def taking_back(self, device: Device, channel: str) -> Rollout | None:
         """The rollout that takes this device back to an older release, if one does."""

@@ -3,6 +3,8 @@
 Its version and its images never change; to whom it goes and what people read of it may.
 """
 
+from dataclasses import replace
+
 from ota_http_server.domain.edition import ANY_EDITION, Expected
 from ota_http_server.domain.errors import Conflict
 from ota_http_server.domain.operator import Operator, Role
@@ -24,7 +26,10 @@ class ChangeRelease:
     def __call__(
         self, operator: Operator, wish: ReleaseWish, expected: Expected = ANY_EDITION
     ) -> Release:
-        """The draft or the published release as it is wished; a withdrawn one is a `Conflict`."""
+        """The draft or the published release as it is wished.
+
+        A `Conflict` for a withdrawn one, of which nothing changes but that it is no floor any more.
+        """
         operator.must(Role.PUBLISHER, wish.project)
 
         def changed(tx: Writing) -> Release:
@@ -33,7 +38,8 @@ class ChangeRelease:
             wished = as_wished(release, wish)
             if wished == release:
                 return release
-            if release.state is State.WITHDRAWN:
+            # A withdrawn floor still closes the way: that alone can be taken from it.
+            if release.state is State.WITHDRAWN and wished != replace(release, floor=False):
                 raise Conflict(f"{release.version} is withdrawn: restore it first")
             after = next_edition(tx, wished)
             channel = after.channel if after.channel != release.channel else None

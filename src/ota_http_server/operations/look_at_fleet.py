@@ -49,7 +49,8 @@ def fleet_of(database: Database, release: Release, *, takes_back: bool) -> Fleet
     with database.reading() as rows:
         settings = rows.projects.get(release.project)
         published = rows.releases.of_project(release.project, (State.PUBLISHED,))
-    candidates = Candidates(settings, release, published, takes_back=takes_back)
+        closed = rows.releases.withdrawn_floors(release.project)
+    candidates = Candidates(settings, release, published, closed=closed, takes_back=takes_back)
     wanted = Wanted(project=release.project, blocked=False)
     channel = release.channel
     fleet: Fleet = []

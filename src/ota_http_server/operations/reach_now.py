@@ -6,10 +6,12 @@ exact however many devices ask at once, and a rollout that was halted a moment a
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from ota_http_server.domain.errors import Unavailable
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.reach import Load, Reach, Slots, by_release
+from ota_http_server.domain.reach import Load, Reach, Slots, Stop, by_release
+from ota_http_server.domain.release import Release
 from ota_http_server.domain.rollout import Rollout, State
 from ota_http_server.operations.bounded import Bounded
 from ota_http_server.operations.brake import Brake
@@ -21,9 +23,19 @@ from ota_http_server.storage.transaction import Reading, Writing
 PROJECTS_MAX = 1_000  # in memory
 ROOM_SECONDS = 1.0  # so old may be what memory knows of the room; a free place is looked at again
 
-Known = tuple[int, Mapping[int, tuple[Rollout, ...]], Sequence[Rollout]]
-"""The counter it was read at; all rollouts by release; those that others can make wait."""
 Room = tuple[Mapping[int, Load], Sequence[Slots]]
+
+
+class Known(NamedTuple):
+    """What is known of a project; `edition` is the counter that it was read at."""
+
+    edition: int
+    rollouts: Mapping[int, tuple[Rollout, ...]]
+    """All of them, by release."""
+    paced: Sequence[Rollout]
+    """Those in which others can make a device wait."""
+    closed: Sequence[Release]
+    """Withdrawn floors."""
 
 
 class ReachNow:
@@ -48,9 +60,8 @@ class ReachNow:
 
     def of(self, project: Project) -> Reach:
         """From memory, a second old at most. On the hot path."""
-        _, rollouts, paced = self._remembered(project.name)
-        loads, slots = self._roomy(project, paced)
-        return Reach(rollouts=rollouts, loads=loads, slots=slots, stop=self._brake.of(project.name))
+        known = self._remembered(project.name)
+        return _reach(known, self._roomy(project, known.paced), self._brake.of(project.name))
 
     def exactly(self, tx: Writing, project: Project) -> Reach:
         """From the rows; nobody else takes up room until the transaction ends.
@@ -59,38 +70,32 @@ class ReachNow:
         """
         known = self._as_committed(tx, project.name)
         is_limited = self._is_limited(project)
-        if is_limited or any(one.is_unfinished for of_one in known[1].values() for one in of_one):
+        if is_limited or _may_move(known):
             tx.rollouts.take_turn()
             # Once more: somebody may have halted one while the turn was waited for.
             known = self._as_committed(tx, project.name)
-        _, rollouts, paced = known
         room: Room = ({}, ())
-        if paced or is_limited:
-            room = self._counted(tx, project, paced)
-        return Reach(
-            rollouts=rollouts,
-            loads=room[0],
-            slots=room[1],
-            stop=self._brake.exactly(tx, project.name),
-        )
+        if known.paced or is_limited:
+            room = self._counted(tx, project, known.paced)
+        return _reach(known, room, self._brake.exactly(tx, project.name))
 
     def _as_committed(self, rows: Reading, project: str) -> Known:
         """From memory if that is not behind the rows."""
         known = self._known.get(project)
-        if known is not None and known[0] == rows.counters.get(ROLLOUTS):
+        if known is not None and known.edition == rows.counters.get(ROLLOUTS):
             return known
         return _read(rows, project)
 
     def as_written(self, rows: Reading, project: Project) -> Reach:
         """From the rows, to be read by people."""
-        _, rollouts, paced = _read(rows, project.name)
-        loads, slots = self._counted(rows, project, paced)
-        return Reach(rollouts=rollouts, loads=loads, slots=slots, stop=self._brake.of(project.name))
+        known = _read(rows, project.name)
+        room = self._counted(rows, project, known.paced)
+        return _reach(known, room, self._brake.of(project.name))
 
     def _remembered(self, project: str) -> Known:
         count = self._news.of(ROLLOUTS)
         known = self._known.get(project)
-        if known is not None and known[0] == count:
+        if known is not None and known.edition == count:
             return known
         try:
             with self._database.reading() as rows:
@@ -131,4 +136,14 @@ def _read(rows: Reading, project: str) -> Known:
     count = rows.counters.get(ROLLOUTS)
     found = rows.rollouts.of_project(project)
     paced = [one for one in found if one.policy.is_paced and one.state is not State.ABORTED]
-    return count, by_release(found), paced
+    return Known(count, by_release(found), paced, rows.releases.withdrawn_floors(project))
+
+
+def _may_move(known: Known) -> bool:
+    """Whether one of them may be halted, or move on, while somebody decides."""
+    return any(one.is_unfinished for of_one in known.rollouts.values() for one in of_one)
+
+
+def _reach(known: Known, room: Room, stop: Stop | None) -> Reach:
+    loads, slots = room
+    return Reach(rollouts=known.rollouts, loads=loads, slots=slots, stop=stop, closed=known.closed)

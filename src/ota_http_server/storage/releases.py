@@ -47,6 +47,15 @@ class Releases:
         )
         return sorted(self._found(query), key=lambda release: release.order, reverse=True)
 
+    def withdrawn_floors(self, project: str) -> list[Release]:
+        """Nobody goes past them all the same. What changes of a release is news of rollouts."""
+        query = select(releases).where(
+            releases.c.project == project,
+            releases.c.state == State.WITHDRAWN.value,
+            releases.c.floor.is_(True),
+        )
+        return self._found(query)
+
     def last_number(self) -> int:
         """Of the release that came last, of whatever project."""
         return self._connection.scalar(select(func.max(releases.c.id))) or 0
@@ -124,6 +133,7 @@ class Releases:
             update(releases).where(releases.c.id == release.number).values(_changeable(release))
         )
         Counters(self._connection).move(CATALOG)
+        Counters(self._connection).move(ROLLOUTS)
 
     def add_image(self, number: int, image: ReleaseImage, at: int) -> None:
         """Only what is declared of it; what its bytes say is in the image's own row."""
