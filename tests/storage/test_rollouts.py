@@ -403,6 +403,14 @@ def test_offers_count_for_one_period(rolled, offered_at, counts):
     assert rolled.load() == Load()  # nobody asked
 
 
+def test_a_device_that_tries_again_in_a_period_is_one(rolled):
+    for state in (AttemptState.FAILED, AttemptState.OFFERED):
+        rolled.tried("one", state)
+    rolled.tried("two", AttemptState.OFFERED)
+
+    assert rolled.load(offers_max=5, period_seconds=600).offered == 2
+
+
 def test_devices_of_a_site_are_counted_by_its_tag(rolled):
     tags = {
         "one": ("red", "site:bonn"),

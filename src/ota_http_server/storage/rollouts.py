@@ -188,7 +188,8 @@ class Rollouts:
             within = attempts.c.offered_at.between(
                 at - policy.period_seconds + 1, at + CLOCKS_DIFFER_SECONDS
             )
-            offered = self._connection.scalar(select(func.count()).where(mine, within)) or 0
+            asked = select(func.count(attempts.c.device.distinct())).where(mine, within)
+            offered = self._connection.scalar(asked) or 0
         by_site = self._sites(rollout) if policy.site_tag is not None else {}
         return Load(opened or 0, offered, by_site)
 
