@@ -6,6 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from ota_http_server.domain.errors import Misconfigured
 from ota_http_server.storage.database import Database
@@ -127,3 +128,28 @@ def test_a_server_that_is_not_there_is_one_line_without_the_password(tmp_path):
 
     assert "hunter2" not in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_many_who_open_a_new_file_at_once_all_get_in(tmp_path):
+    """One in some hundred was told at once that the database is locked."""
+    failures = []
+
+    def opens(url, everybody) -> None:
+        everybody.wait()
+        engine = engine_for(url, begin="BEGIN")
+        try:
+            engine.connect().close()
+        except DBAPIError as error:
+            failures.append(error)
+        engine.dispose()
+
+    for number in range(100):
+        at_once = threading.Barrier(8)
+        url = sqlite_url(tmp_path / f"{number}.sqlite")
+        threads = [threading.Thread(target=opens, args=(url, at_once)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    assert failures == []

@@ -1,6 +1,7 @@
 """Connections: how SQLite and PostgreSQL are opened, and how long anything may take there."""
 
 import sqlite3
+import time
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,6 +11,8 @@ from sqlalchemy.exc import ArgumentError
 from ota_http_server.domain.errors import Misconfigured
 
 BUSY_MILLISECONDS_MAX = 5_000  # another instance may hold the write lock; then give up with 503
+
+SWITCHING_SECONDS = 0.01  # between two looks whether another one has switched the file
 
 # PostgreSQL. A host that is silent must not hang a request for minutes; `Pulse` does the rest.
 CONNECT_SECONDS_MAX = 5
@@ -80,10 +83,27 @@ def _postgresql(url: URL) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver must not open transactions of its own
+    _write_ahead(connection)
     for pragma in (
-        "journal_mode = WAL",  # readers never wait for the writer
         "synchronous = FULL",  # what was acknowledged survives a power cut
         "foreign_keys = ON",
         f"busy_timeout = {BUSY_MILLISECONDS_MAX}",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """With a write-ahead log readers never wait for the writer.
+
+    Of two who switch a new file to it at once, SQLite refuses one without waiting for the other.
+    """
+    until = time.monotonic() + BUSY_MILLISECONDS_MAX / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= until:
+                raise
+        time.sleep(SWITCHING_SECONDS)
