@@ -1,6 +1,7 @@
 """The lease: one process at a time, and how long somebody has been listening without a gap."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -271,3 +272,34 @@ def test_there_is_never_more_than_one_nor_a_gap_that_counts(story):
             else:
                 getattr(time, what)(value)
         database.close()
+
+
+class Behind:
+    """The clock of another host, which is so many seconds behind."""
+
+    def __init__(self, clock, seconds) -> None:
+        self.clock = clock
+        self.behind = timedelta(seconds=seconds)
+
+    def __call__(self):
+        return self.clock() - self.behind
+
+
+@pytest.mark.parametrize("behind", [0, 10, 45, 300])
+def test_hosts_whose_clocks_differ_never_count_the_same_time_twice(
+    database, database_url, time, caplog, behind
+):
+    other = Database(database_url, clock=Behind(time.clock, behind))
+    hosts = [Leasing(one, "steering", monotonic=time.monotonic) for one in (database, other)]
+    counted = 0.0
+
+    for _ in range(60):
+        time.passes(2)
+        counted += sum(held.elapsed_seconds for host in hosts if (held := host.hold()))
+
+    other.close()
+    assert counted <= 120
+    if behind <= 10:
+        assert counted >= 110 and not caplog.records
+    else:
+        assert "rollouts stand still as long as the clocks of hosts differ" in caplog.text

@@ -9,10 +9,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ota_http_server.logs import logger
 from ota_http_server.operations.steady_clock import STEP_SECONDS_MAX
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.leases import Lease
 from ota_http_server.storage.transaction import Writing
+
+LOG = logger("lease")
 
 LEASE_SECONDS = 30
 RENEW_SECONDS = 10
@@ -45,6 +48,7 @@ class Leasing:
         self._me = secrets.token_hex(8)
         self._last: tuple[float, int] | None = None
         """When we looked last while we held it: by the two clocks."""
+        self._told = False
 
     def hold(self) -> Held | None:
         """The lease, if it is ours or free; None while another process has it."""
@@ -54,16 +58,32 @@ class Leasing:
             self._last = None
             return None
         if lease is None or not self._goes_on(lease, at):
-            lease = self._database.change(self._taken)
+            before, lease = lease, self._database.change(self._taken)
             if lease is None:
                 self._last = None
                 return None
+            if before is not None and before.holder != self._me:
+                self._take_over(before, at)
         now = self._monotonic()
         elapsed = 0.0 if self._last is None else now - self._last[0]
         if elapsed > GAP_SECONDS_MAX:
             elapsed = 0.0  # nobody looked; the database was away, say, and no device was heard
         self._last = (now, at)
         return Held(at, elapsed, max(0, at - lease.steady_since))
+
+    def _take_over(self, before: Lease, at: int) -> None:
+        """The time until now was the other one's to count."""
+        self._last = None
+        if before.until > at + LEASE_SECONDS + STEP_SECONDS_MAX and not self._told:
+            # Two such hosts take it from each other all the time, and neither counts any.
+            self._told = True
+            ahead = before.until - LEASE_SECONDS - at
+            LOG.warning(
+                "the lease of %s was another process's whose clock is %d seconds ahead, or this"
+                " one was set back; rollouts stand still as long as the clocks of hosts differ",
+                self._name,
+                ahead,
+            )
 
     def _taken(self, tx: Writing) -> Lease | None:
         before = tx.leases.get(self._name, locks=True)
