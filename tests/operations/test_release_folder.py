@@ -15,6 +15,7 @@ from ota_http_server.operations.change_release import ChangeRelease
 from ota_http_server.operations.publish_release import PublishRelease
 from ota_http_server.operations.receive_image import ReceiveImage
 from ota_http_server.operations.release_wish import ReleaseWish, Upload
+from ota_http_server.operations.rollout_wish import RolloutWish
 from ota_http_server.operations.settle_project import SettleProject
 from ota_http_server.operations.tidy import sweep
 from ota_http_server.storage.database import Database
@@ -398,6 +399,20 @@ def test_a_draft_whose_file_is_removed_was_no_release(fleet):
         "create_draft",
         "remove_draft",
     ]
+
+
+def test_a_draft_that_a_rollout_waits_for_comes_back_with_its_file_as_a_draft(fleet):
+    settle(fleet, folder="draft")
+    fleet.drop(FILE, X)
+    on_offer(fleet)
+    fleet.begin_rollout(ANN, RolloutWish.of("lamp", {"version": "1.4.0"}))
+    remove(fleet)
+    assert release(fleet).state is State.WITHDRAWN
+
+    fleet.drop(FILE, X)
+
+    assert release(fleet).state is State.DRAFT
+    assert "publish_release" not in [word for word, _, _ in words(fleet)]
 
 
 def test_a_replaced_draft_keeps_what_was_said_about_it(fleet):

@@ -240,9 +240,16 @@ class _Following:
         """What the folder withdrew; what somebody withdrew stays so."""
         if release.state is not State.WITHDRAWN or release.withdrawn_by != FOLDER:
             return release
-        _note(self._tx, "publish_release", release)
+        # A draft is in use if a rollout waits for it: nobody has published it meanwhile.
+        was_draft = release.published_at is None
+        _note(self._tx, "create_draft" if was_draft else "publish_release", release)
         again = self._write(
-            replace(release, state=State.PUBLISHED, withdrawn_at=None, withdrawn_by=None)
+            replace(
+                release,
+                state=State.DRAFT if was_draft else State.PUBLISHED,
+                withdrawn_at=None,
+                withdrawn_by=None,
+            )
         )
         self._remove_gone(again, self._groups[identity_text(release.version)])
         return self._tx.releases.by_number(release.number) or again
