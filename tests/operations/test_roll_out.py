@@ -422,6 +422,21 @@ def test_a_downgrade_goes_before_all_that_was_there_and_behind_what_comes(rollin
     assert offered(rolling.asks("ready", "2.0.0")) == "2.1.0"
 
 
+def test_what_was_a_draft_when_devices_were_taken_back_comes_first_once_it_is_published(rolling):
+    rolling.add("ready", version="2.0.0", tags=(DOWNGRADE_TAG,))
+    rolling.publish("2.0.1", "c", state=ReleaseState.DRAFT)
+    rolling.to_all(version="1.0.0", takes_back=True)
+    assert offered(rolling.asks("ready", "2.0.0")) == "1.0.0"
+
+    def published(tx):
+        tx.releases.change(replace(tx.releases.get("lamp", "2.0.1"), state=ReleaseState.PUBLISHED))
+
+    rolling.database.change(published)
+    rolling.fleet.news.refresh()
+
+    assert offered(rolling.asks("ready", "2.0.0")) == "2.0.1"
+
+
 def test_in_an_empty_project_a_rollout_begins_with_nobody(database, clock, tmp_path):
     rolling = Rolling(Fleet(database, clock, tmp_path), boards=())
 

@@ -84,7 +84,7 @@ class BeginRollout:
                 release=release.number,
                 version=release.version,
                 is_canaried=is_canaried,
-                takes_back=tx.releases.last_number() if wish.takes_back else None,
+                takes_back=_all_until_now(tx, release) if wish.takes_back else None,
                 created_at=tx.second,
                 changed_at=tx.second,
             )
@@ -136,6 +136,11 @@ def _check_canaries(rollout: Rollout, fleet: Fleet) -> None:
         else:
             continue
         raise Invalid(f"{canary} cannot be a canary: {why}")
+
+
+def _all_until_now(tx: Writing, release: Release) -> int:
+    """A draft may become the release that mends what is gone back from: it comes after this."""
+    return max(release.number, tx.releases.last_number())
 
 
 def _check_release(release: Release) -> None:

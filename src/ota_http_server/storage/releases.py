@@ -57,8 +57,9 @@ class Releases:
         return self._found(query)
 
     def last_number(self) -> int:
-        """Of the release that came last, of whatever project."""
-        return self._connection.scalar(select(func.max(releases.c.id))) or 0
+        """Of the latest release that left its draft, of whatever project."""
+        query = select(func.max(releases.c.id)).where(releases.c.state != State.DRAFT.value)
+        return self._connection.scalar(query) or 0
 
     def drafts_of_doors(self, before: int) -> list[Release]:
         """Drafts that somebody began, none of whose images came since; not those of the folder."""
