@@ -6,7 +6,7 @@ from ota_http_server.domain.device import Device
 from ota_http_server.domain.esp_sample import esp_application
 from tests.api.calling import Api
 from tests.instance import Instance
-from tests.operations.test_roll_out import halves_of_new
+from tests.operations.test_roll_out import halves
 
 ROLLOUTS = "/projects/lamp/rollouts"
 EVERYBODY = [{"percent": 100}]
@@ -86,7 +86,7 @@ def test_the_plan_without_any_wish_is_the_careful_one_and_counts_its_devices(api
     sizes = [stage["devices"] for stage in told["stages"]]
     assert sizes == sorted(sizes)
     assert (sizes[0] >= 1, sizes[-1]) == (True, 200)
-    assert tuple(stage["verified_min"] for stage in told["stages"]) == halves_of_new(sizes)
+    assert tuple(stage["verified_min"] for stage in told["stages"]) == halves(sizes)
 
 
 def test_a_first_stage_is_never_empty(api):

@@ -8,10 +8,11 @@ from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.rollout_plan import (
     COUNT_MAX,
     DEFAULT_DWELL_SECONDS,
+    DEFAULT_SHARES,
     SECONDS_MAX,
     SHARE_MAX,
     STAGES_MAX,
-    VERIFIED_MIN_MAX,
+    VERIFIED_MORE_MAX,
     Plan,
     Policy,
     Stage,
@@ -109,7 +110,7 @@ def test_half_of_a_stage_must_be_seen_running_it_but_never_many(size, needed):
     (stage,) = default_stages([SHARE_MAX], [size])
 
     assert stage == Stage(SHARE_MAX, DEFAULT_DWELL_SECONDS, needed)
-    assert stage.verified_min <= VERIFIED_MIN_MAX
+    assert stage.verified_min <= VERIFIED_MORE_MAX
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=5, max_size=5).map(sorted))
@@ -119,3 +120,9 @@ def test_a_default_stage_never_needs_more_devices_than_it_has(sizes):
     assert Plan(planned).stages == planned
     for stage, size in zip(planned, sizes, strict=True):
         assert stage.verified_min <= max(1, size)
+
+
+def test_each_stage_of_a_big_fleet_needs_new_successes():
+    planned = default_stages(DEFAULT_SHARES, [500, 2_500, 12_500, 25_000, 50_000])
+
+    assert [stage.verified_min for stage in planned] == [50, 100, 150, 200, 250]

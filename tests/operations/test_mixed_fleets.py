@@ -8,7 +8,7 @@ from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.rollout import State
 from tests.operations.fleets import Fleet
 from tests.operations.test_lease import Time
-from tests.operations.test_roll_out import ANN, BOARDS, WHY, Rolling, halves_of_new
+from tests.operations.test_roll_out import ANN, BOARDS, WHY, Rolling, halves
 from tests.operations.test_steer_rollouts import FLEET_SECONDS, LOOKED, Steering, asked
 
 OTHERS = [f"other-{number:02}" for number in range(80)]
@@ -41,7 +41,7 @@ def test_boards_that_the_release_does_not_fit_are_in_no_stage_and_are_told_of(ro
     assert (begun.sizes[0], begun.sizes[-1]) == (1, len(BOARDS))
     assert begun.counts.left_out == {"wrong-chip": len(OTHERS)}
     wanted = tuple(stage.verified_min for stage in begun.rollout.stages)
-    assert wanted == halves_of_new(begun.sizes)
+    assert wanted == halves(begun.sizes)
 
 
 def test_nor_are_those_that_run_it_are_pinned_or_must_take_another_step_first(rolling):

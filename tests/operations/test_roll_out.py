@@ -3,7 +3,6 @@
 import contextlib
 import threading
 from dataclasses import replace
-from itertools import accumulate, pairwise
 
 import pytest
 
@@ -227,10 +226,12 @@ def test_a_wish_says_what_is_not_as_usual():
 # --- beginning ----------------------------------------------------------------------------------
 
 
-def halves_of_new(sizes):
-    """Half of those that come with each stage, and no more than 50 of them, are to run it."""
-    new = [size - before for before, size in pairwise((0, *sizes))]
-    return tuple(max(1, count) for count in accumulate(min(50, one // 2) for one in new))
+def halves(sizes):
+    """Half of the devices of each stage are to run it, and at most 50 more than in the last."""
+    wanted = [0]
+    for size in sizes:
+        wanted.append(max(1, min(size // 2, wanted[-1] + 50)))
+    return tuple(wanted[1:])
 
 
 def test_a_rollout_begins_with_its_canary_and_says_how_many_each_stage_has(rolling):
@@ -240,7 +241,7 @@ def test_a_rollout_begins_with_its_canary_and_says_how_many_each_stage_has(rolli
     assert (rollout.state, rollout.stage, rollout.created_by) == (State.RUNNING, 0, "ann")
     assert begun.sizes[0] == 1 and begun.sizes[-1] == 20
     assert list(begun.sizes) == sorted(begun.sizes)
-    assert tuple(stage.verified_min for stage in rollout.stages) == halves_of_new(begun.sizes)
+    assert tuple(stage.verified_min for stage in rollout.stages) == halves(begun.sizes)
     assert rolling.now(rollout) == rollout
 
 

@@ -7,7 +7,7 @@ the default plan.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 from ota_http_server.domain.errors import Invalid
 from ota_http_server.domain.windows import Window
@@ -20,7 +20,7 @@ SECONDS_MAX = 365 * DAY_SECONDS
 COUNT_MAX = 10_000_000
 DEFAULT_SHARES = (100, 500, 2_500, 5_000, SHARE_MAX)
 DEFAULT_DWELL_SECONDS = HOUR_SECONDS
-VERIFIED_MIN_MAX = 50
+VERIFIED_MORE_MAX = 50
 """So many new successes say enough of a default stage, and a big fleet has offline devices."""
 
 
@@ -132,16 +132,17 @@ def default_shares(*, has_canaries: bool) -> tuple[int, ...]:
 
 
 def default_stages(shares: Sequence[int], sizes: Sequence[int]) -> tuple[Stage, ...]:
-    """Half of the devices that come with a stage must be seen running the release, and one in all.
+    """Half of the devices of a stage must be seen running the release, at most 50 more than in the
+    stage before.
 
     `sizes`: how many each of these stages has, with those of the stages before it.
     """
-    new = (size - before for before, size in pairwise((0, *sizes)))
-    verified = accumulate(min(VERIFIED_MIN_MAX, count // 2) for count in new)
-    return tuple(
-        Stage(share, DEFAULT_DWELL_SECONDS, max(1, count))
-        for share, count in zip(shares, verified, strict=True)
-    )
+    stages: list[Stage] = []
+    verified_min = 0
+    for share, size in zip(shares, sizes, strict=True):
+        verified_min = max(1, min(size // 2, verified_min + VERIFIED_MORE_MAX))
+        stages.append(Stage(share, DEFAULT_DWELL_SECONDS, verified_min))
+    return tuple(stages)
 
 
 def _check(name: str, value: object, most: int, least: int = 0) -> None:
