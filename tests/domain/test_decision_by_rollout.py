@@ -10,7 +10,7 @@ from ota_http_server.domain.attempt import State as AttemptState
 from ota_http_server.domain.decision import decide, verdicts
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.offer import History, Hold, Offer, Reason, Rule, is_void
-from ota_http_server.domain.project import Project, Spread
+from ota_http_server.domain.project import Project, Spread, UnknownVersion
 from ota_http_server.domain.reach import Load, Reach, Slots, Stop, by_release
 from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import DOWNGRADE_TAG, State, Target
@@ -346,8 +346,14 @@ def test_above_its_floors_a_pin_takes_a_device_back():
     assert offered(by(device=a_device("4.0.0", pinned="2.0.0"), releases=releases)) == "2.0.0"
 
 
-def test_a_pin_of_a_device_whose_version_nobody_knows_holds():
-    assert offered(by(device=a_device(None, pinned="3.0.0"), releases=STEPS)) == "3.0.0"
+@pytest.mark.parametrize("unknown", UnknownVersion)
+@pytest.mark.parametrize("pinned", ["1.5.0", "3.0.0"])
+def test_who_pins_a_device_that_never_tells_its_version_answers_for_the_step(unknown, pinned):
+    project = replace(LAMP, unknown_version=unknown)
+
+    decision = by(device=a_device(None, pinned=pinned), releases=STEPS, project=project)
+
+    assert offered(decision) == pinned
 
 
 @pytest.mark.parametrize(("runs", "gets"), [("1.0.0", None), ("1.5.0", None), ("2.0.0", "3.0.0")])
@@ -355,9 +361,12 @@ def test_a_floor_that_was_withdrawn_is_passed_no_more_easily(runs, gets):
     closed = replace(FLOOR, number=2, state=ReleaseState.WITHDRAWN)
     left = (replace(STEPS[0], number=1), replace(STEPS[2], number=3))
     reached = replace(reach(), closed=[closed])
+    # It runs the floor, as the digest says; its header has another version.
+    at_the_floor = a_device("1", image_sha256=FLOOR.images[0].sha256)
 
     decision = decide(a_device(runs), LAMP, left[::-1], at=NOW, reach=reached)
 
+    assert offered(decide(at_the_floor, LAMP, left[::-1], at=NOW, reach=reached)) == "3.0.0"
     if gets is None and runs == "1.0.0":
         assert offered(decision) == "1.5.0"
     elif gets is None:
@@ -367,6 +376,44 @@ def test_a_floor_that_was_withdrawn_is_passed_no_more_easily(runs, gets):
         )
     else:
         assert offered(decision) == gets
+
+
+# --- who never tells what it runs ----------------------------------------------------------------
+
+OFFERS = replace(LAMP, unknown_version=UnknownVersion.OFFER)
+UNKNOWN = a_device(None)
+
+
+def test_an_unknown_board_is_offered_nothing_below_a_floor():
+    """It may run the floor, or more."""
+    waiting = rolled(2, BEFORE, 10_000)
+    closed = replace(FLOOR, number=2, state=ReleaseState.WITHDRAWN)
+    left = [replace(STEPS[2], number=3), replace(STEPS[0], number=1)]
+
+    assert offered(by(device=UNKNOWN, releases=STEPS, project=OFFERS)) == "2.0.0"
+    held_back = by(waiting, device=UNKNOWN, releases=STEPS, project=OFFERS)
+    shut = decide(UNKNOWN, OFFERS, left, at=NOW, reach=replace(reach(), closed=[closed]))
+
+    assert (held(held_back), held(shut)) == (Reason.NEEDS_STEP, Reason.NEEDS_STEP)
+
+
+@pytest.mark.parametrize("state", [State.PAUSED, State.HALTED, State.ABORTED])
+def test_an_unknown_board_that_a_rollout_had_reached_is_not_turned_back_when_it_stands(state):
+    stands = rolled(2, BEHIND, 10_000, state=state)
+    others = rolled(2, BEFORE, 10_000, state=state)
+
+    assert str(held(by(stands, device=UNKNOWN, project=OFFERS))) == state.value
+    assert offered(by(others, device=UNKNOWN, project=OFFERS)) == "1.5.0"
+    assert offered(by(stands, project=OFFERS)) == "1.5.0"  # it runs 1.0.0
+
+
+def test_nor_is_one_that_was_sent_the_image_before_there_was_a_rollout():
+    history = History(deliveries={NEW.images[0].sha256: 1})
+    later = rolled(2, BEFORE, 10_000)
+
+    decision = by(later, device=UNKNOWN, project=OFFERS, history=history)
+
+    assert held(decision) is Reason.NOT_YET
 
 
 # --- downgrades ---------------------------------------------------------------------------------

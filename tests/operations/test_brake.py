@@ -16,7 +16,7 @@ from ota_http_server.operations.stop_files import is_stop_file, stops_by_file
 from ota_http_server.operations.stop_offers import stop_by_file
 from ota_http_server.operations.visit import Visit
 from ota_http_server.storage.database import Database
-from ota_http_server.storage.stops import EVERYTHING
+from ota_http_server.storage.stops import EVERYTHING, Stops
 from tests.operations.fleets import Fleet
 from tests.operations.test_roll_out import ANN, EVE, WHY, Rolling, offered, reason
 
@@ -335,15 +335,32 @@ def test_who_looks_after_one_project_lifts_no_stop_of_everything(rolling, tmp_pa
     assert (tmp_path / "STOP.txt").exists()
 
 
-def test_nothing_is_lifted_where_a_file_cannot_be_removed(rolling, tmp_path):
+def test_a_file_that_cannot_be_removed_stops_as_before_and_whoever_lifts_is_told(rolling, tmp_path):
     stop(rolling)
     (tmp_path / "STOP").mkdir()  # a folder is no file to be unlinked
 
     with pytest.raises(Unavailable, match="still stops"):
         lift(rolling)
 
-    assert rolling.events("lift_stop") == []
+    assert reason(rolling.asks("board-00")) is Reason.STOPPED
     (tmp_path / "STOP").rmdir()
+    lift(rolling)
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+
+
+def test_a_lift_that_is_not_kept_removes_no_file(rolling, tmp_path, monkeypatch):
+    (tmp_path / "STOP").touch()
+    remove = Stops.remove
+
+    def is_taken_back(stops, place):
+        remove(stops, place)
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(Stops, "remove", is_taken_back)
+    with pytest.raises(Unavailable):
+        lift(rolling)
+
+    assert (tmp_path / "STOP").exists()
     assert reason(rolling.asks("board-00")) is Reason.STOPPED
 
 

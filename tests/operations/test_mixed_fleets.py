@@ -202,3 +202,22 @@ def test_the_audit_says_that_an_abort_called_updates_off(rolling):
 
     facts = rolling.events("abort_rollout")[0].facts
     assert (facts["calls_off"], facts["reason"]) == ("yes", WHY)
+
+
+def test_early_failures_of_a_finished_one_count_as_soon_as_enough_have_finished(rolling, steering):
+    at_once = [{"percent": 100, "dwell_seconds": 0, "verified_min": 1}]
+    plan = {"rolled_back_percent_max": 100, "silent_percent_max": 100}
+    rollout = begin(rolling, stages=at_once, override=True, reason=WHY, **plan).rollout
+    rolling.updates(BOARDS[0])
+    steering.passes(10)
+    rolling.fails(*BOARDS[1:4])
+    assert rolling.now(rollout).state is State.FINISHED  # four are too few to judge by
+
+    for name in BOARDS[4:11]:
+        rolling.asks(name)
+        steering.passes(10)
+        rolling.asks(name, "2.0.0")
+        steering.passes(10)
+
+    assert rolling.now(rollout).state is State.HALTED
+    assert rolling.now(rollout).reason.startswith("3 of 10 devices failed")

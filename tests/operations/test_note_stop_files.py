@@ -149,12 +149,15 @@ def test_what_happens_without_the_database_is_told_of_when_it_is_back(
     def refused(*_):
         raise refusal("away")
 
+    def unreadable():
+        raise Unavailable("away")
+
     with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "ota_http_server"):
-        patch.setattr(one.database, "reading", refused)
+        patch.setattr(one.database, "reading", unreadable)
         patch.setattr(one.database, "change", refused)
         one.stop_offers.stop(ANN, None, "it smokes")
         for _ in "abc":
-            with contextlib.suppress(refusal):  # as whoever does the chores does
+            with contextlib.suppress(Unavailable):  # as whoever does the chores does
                 one.looks()
     one.looks()
 

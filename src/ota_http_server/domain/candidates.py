@@ -87,7 +87,7 @@ class Candidates:
             device=device,
             project=self._project,
             releases=self._releases,
-            running=Running(device, self._releases),
+            running=Running(device, self._releases, self._reach.closed),
             attempt=None,
             history=NO_HISTORY,
             parts=self._parts,

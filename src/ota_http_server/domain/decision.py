@@ -107,7 +107,7 @@ def decide(
         return Hold(Reason.WRONG_PROJECT, "the device belongs to another project")
     if attempt is not None and attempt.is_canceling:
         return Hold(Reason.CANCELING, f"attempt {attempt.id} is being called off")
-    running = Running(device, releases)
+    running = Running(device, releases, reach.closed)
     case = Case(device, project, releases, running, attempt, history, parts, reach, at, defers)
     going_on = _going_on(case)
     if going_on is not None:
@@ -130,7 +130,7 @@ def verdicts(
 ) -> list[tuple[Release, Decision]]:
     """Each release of the device's channel with what stands for or against it, for `explain`."""
     channel = project.channel_of(device)
-    running = Running(device, releases)
+    running = Running(device, releases, reach.closed)
     case = Case(device, project, releases, running, None, history, parts, reach, at)
     return [
         (release, judged(case, release, pinned=pinned))
@@ -204,11 +204,22 @@ def _newest(case: Case) -> Decision:
             return first
         if found.reason is Reason.NOT_NEWER:
             return first or found  # everything behind is older still
-        if found.reason in ENDS_THE_SEARCH:
+        if found.reason in ENDS_THE_SEARCH or _may_run(case, release, found):
             return found
         first = first or found
     nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
     return first or nothing
+
+
+def _may_run(case: Case, release: Release, hold: Hold) -> bool:
+    """Whether a device that never tells what it runs may run this release, which reaches nobody
+    now: an older one would take it back."""
+    if case.running.version is not None or hold.reason not in NOT_REACHED:
+        return False
+    if any(image.sha256 in case.history.deliveries for image in release.images):
+        return True
+    rollouts = case.reach.rollouts.get(release.number, ())
+    return any(one.takes_back is None and one.covers(case.device, case.channel) for one in rollouts)
 
 
 def _keeps_an_offer(case: Case, hold: Hold) -> bool:

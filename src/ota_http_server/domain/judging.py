@@ -58,10 +58,11 @@ def judged(
     image = fitting(case.device, case.project, release, case.releases, case.parts)
     if isinstance(image, Hold):
         return image
-    if (hold := _step_before(case, release, pinned=pinned)) is not None:
-        return hold
-    if (hold := _below_floor(case, release)) is not None:
-        return hold
+    # Who pins a device that never tells its version answers for the step.
+    if case.running.version is not None or not pinned:
+        hold = _step_before(case, release) or _below_floor(case, release)
+        if hold is not None:
+            return hold
     rollout = back
     if not pinned:
         reached = reaching(case.reach, case.project, release, case.device, case.channel)
@@ -78,11 +79,8 @@ def judged(
     return Offer(release, image, rule, goes_on, rollout) if hold is None else about(hold, release)
 
 
-def _step_before(case: Case, release: Release, *, pinned: bool) -> Hold | None:
-    """Whether another release comes first: a floor that nobody goes past, or any so new.
-
-    Who pins a device that never tells its version answers for the step.
-    """
+def _step_before(case: Case, release: Release) -> Hold | None:
+    """Whether another release comes first: a floor that nobody goes past, or any so new."""
     first = next(
         (one for one in _floors(case) if one.order < release.order and _is_ahead(case, one)), None
     )
@@ -94,8 +92,6 @@ def _step_before(case: Case, release: Release, *, pinned: bool) -> Hold | None:
     if release.min_from is None or _is_older(case, release):
         return None
     version = case.running.version
-    if version is None and pinned:
-        return None
     if version is not None and version_key(version) >= version_key(release.min_from):
         return None
     detail = f"{release.version} can follow {release.min_from} or newer, not {version}"
@@ -103,11 +99,13 @@ def _step_before(case: Case, release: Release, *, pinned: bool) -> Hold | None:
 
 
 def _below_floor(case: Case, release: Release) -> Hold | None:
-    """Whether it would take the device back past a floor."""
-    if not _is_older(case, release):
+    """Whether it would take the device back past a floor; as far as is known, for one that never
+    tells its version."""
+    is_unknown = case.running.version is None
+    if not is_unknown and not _is_older(case, release):
         return None
     for floor in _floors(case):
-        if floor.order > release.order and not _is_ahead(case, floor):
+        if floor.order > release.order and (is_unknown or not _is_ahead(case, floor)):
             detail = f"{floor.version} is a floor, and {release.version} lies below it"
             return Hold(Reason.BELOW_FLOOR, detail, release)
     return None
@@ -115,11 +113,9 @@ def _below_floor(case: Case, release: Release) -> Hold | None:
 
 def _floors(case: Case) -> list[Release]:
     """The floors of the device's channel that were made for such devices, the oldest first."""
-    closed = [one for one in case.reach.closed if one.floor]
-    floors = [*case.running.floors, *closed] if closed else case.running.floors
     return [
         floor
-        for floor in sorted(floors, key=lambda one: one.order)
+        for floor in case.running.floors
         if floor.channel == case.channel
         and isinstance(
             fitting(case.device, case.project, floor, case.releases, case.parts), ReleaseImage

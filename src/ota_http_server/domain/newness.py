@@ -16,8 +16,13 @@ class Running:
     One for each decision: all of them are looked through once, and only where that is needed.
     """
 
-    def __init__(self, device: Device, releases: Sequence[Release]) -> None:
+    def __init__(
+        self, device: Device, releases: Sequence[Release], closed: Sequence[Release] = ()
+    ) -> None:
+        """`closed`: floors that were withdrawn; a device may run one of them all the same."""
         self._device = device
+        if closed:
+            releases = sorted([*releases, *closed], key=lambda one: one.order, reverse=True)
         self._releases = releases
 
     def is_release(self, release: Release) -> bool:

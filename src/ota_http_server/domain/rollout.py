@@ -102,6 +102,10 @@ class Rollout:
         return self.state in UNFINISHED
 
     @property
+    def is_finished(self) -> bool:
+        return self.state is State.FINISHED
+
+    @property
     def only_fetches(self) -> bool:
         """Its devices are not to install the image."""
         return self.policy.mode is Mode.DOWNLOAD_ONLY

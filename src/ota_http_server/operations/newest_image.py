@@ -8,6 +8,7 @@ not given to it here either; and whoever is at a release goes on with that one.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ota_http_server.domain.attempt import Attempt
 from ota_http_server.domain.decision import decide
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import BeginAnew, Conflict, Forbidden, NotFound, Refusal
@@ -109,7 +110,7 @@ class NewestImage:
         )
         if isinstance(decision, Offer):
             return Newest(decision.release, decision.image)
-        return _running(device, settings, shelf.releases, decision)
+        return _running(device, settings, shelf.releases, decision, known.open_attempt)
 
     def begun(
         self, caller: Identity, project: str, newest: Newest, *, in_the_middle: bool
@@ -137,9 +138,19 @@ class NewestImage:
         self._begun.begin(key, newest.image.sha256, newest.modified_at, newest.since)
 
 
-def _running(device: Device, project: Project, releases: Sequence[Release], hold: Hold) -> Newest:
+def _running(
+    device: Device,
+    project: Project,
+    releases: Sequence[Release],
+    hold: Hold,
+    attempt: Attempt | None,
+) -> Newest:
     """What it has already is the newest for it; anything else is refused."""
     if hold.reason in HAS_IT and hold.release is not None:
+        at_it = None if attempt is None else attempt.sha256
+        for one in hold.release.images:  # several may fit; it has the one of its attempt
+            if one.sha256 == at_it and one.part in FLASHED_WHOLE:
+                return Newest(hold.release, one)
         image = fitting(device, project, hold.release, releases, FLASHED_WHOLE)
         if isinstance(image, ReleaseImage):
             return Newest(hold.release, image)

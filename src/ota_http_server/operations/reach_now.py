@@ -141,7 +141,7 @@ def _read(rows: Reading, project: str) -> Known:
 
 def _may_move(known: Known) -> bool:
     """Whether one of them may be halted, or move on, while somebody decides."""
-    return any(one.is_unfinished for of_one in known.rollouts.values() for one in of_one)
+    return any(one.may_become(State.HALTED) for of_one in known.rollouts.values() for one in of_one)
 
 
 def _reach(known: Known, room: Room, stop: Stop | None) -> Reach:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import Rollout, State
-from ota_http_server.domain.rollout_health import has_held, what_lacks, why_halt
+from ota_http_server.domain.rollout_health import Tally, has_held, what_lacks, why_halt
 from ota_http_server.logs import logger
 from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.judge_rollout import judge
@@ -41,6 +41,8 @@ class SteerRollouts:
         self._unwritten: dict[tuple[int, int], float] = {}
         """Seconds that rollouts ran, by rollout and stage."""
         self._looked: dict[int, int] = {}
+        self._late: dict[int, Rollout] = {}
+        """Finished ones by which somebody updated at the last look."""
 
     def __call__(self) -> None:
         held = self._leasing.hold()
@@ -50,22 +52,25 @@ class SteerRollouts:
         self._mark_silent(held)
         with self._database.reading() as rows:
             unfinished = rows.rollouts.unfinished()
+            late = {one.id: one for one in rows.rollouts.with_open_attempts() if one.is_finished}
             running = [(one.id, one.stage) for one in unfinished if self._makes_offers(rows, one)]
         self._unwritten = {
             one: self._unwritten.get(one, 0.0) + held.elapsed_seconds for one in running
         }
         for rollout in unfinished:
             self._steer(rollout, held)
+        # The last attempt of one may have ended since: that end counts, too.
+        for rollout in {**self._late, **late}.values():
+            self._judge(rollout)
+        self._late = late
 
     def _steer(self, rollout: Rollout, held: Held) -> None:
         here = rollout.id, rollout.stage
         seconds = int(self._unwritten.get(here, 0.0))
         seen = replace(rollout, stage_seconds=rollout.stage_seconds + seconds)
-        with self._database.reading() as rows:
-            tally = rows.rollouts.tally(rollout.id)
-        if rollout.may_become(State.HALTED) and why_halt(rollout, tally) is not None:
-            # What failed was too little to judge by; since then others have finished.
-            self._database.change(lambda tx: judge(tx, rollout.id))
+        tally = self._judge(rollout)
+        if tally is None:
+            pass  # it is halted
         elif here in self._unwritten and what_lacks(seen, tally) is None:
             self._database.change(lambda tx: self._advanced(tx, rollout, seconds))
         elif seconds >= SECONDS_UNWRITTEN_MAX:
@@ -97,6 +102,16 @@ class SteerRollouts:
         after = further(tx, now, HELD, held=has_held(now, tally))
         note_rollout(tx, None, "advance_rollout", after, stage=after.stage + 1, reason=HELD)
         LOG.info("rollout %s of %s: %s", after.id, after.version, _where(after))
+
+    def _judge(self, rollout: Rollout) -> Tally | None:
+        """What its devices came to; None: that halted it. What had failed was too little to judge
+        by, perhaps, and since then others have finished."""
+        with self._database.reading() as rows:
+            tally = rows.rollouts.tally(rollout.id)
+        if not rollout.may_become(State.HALTED) or why_halt(rollout, tally) is None:
+            return tally
+        self._database.change(lambda tx: judge(tx, rollout.id))
+        return None
 
     def _look_for_a_first(self, rollout: Rollout, held: Held) -> None:
         """The fleet may have been empty when it began, or its first device was removed."""

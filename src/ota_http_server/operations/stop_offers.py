@@ -87,7 +87,8 @@ class StopOffers:
         """Offers go on; whether anything stopped them. Another stop that covers it stays.
 
         Raises `Unavailable` while the database is away: what every instance was told, every
-        instance must be told otherwise; and where a file cannot be removed. Nothing is lifted then.
+        instance must be told otherwise. Nothing is lifted then. And where a file cannot be removed:
+        that goes on to stop.
         """
         place = _place(operator, project)
         reason = reason_of(reason, needed=True)
@@ -100,11 +101,12 @@ class StopOffers:
             was_there = tx.stops.remove(place) or had_file or place in files
             if was_there:
                 _note(tx, operator, "lift_stop", project, reason)
-            tx.stops.forget(folder_id(folder), place)
-            remove_stop_files(folder, place)  # last: no file comes back with what is taken back
             return was_there
 
         was_there = self._database.change(lifted)
+        # Not before: what is taken back brings no file back, and offers would go on unlifted.
+        remove_stop_files(folder, place)
+        self._database.change(lambda tx: tx.stops.forget(folder_id(folder), place))
         self._news.refresh()
         self._brake.refresh()
         return was_there
