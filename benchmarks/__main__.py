@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks import crowd, publishing, throughput
+from benchmarks import crowd, herd, publishing, throughput
 from benchmarks.contestants import NotReady, program
 from benchmarks.loads import LoadFailed
 from benchmarks.rows import ROWS
@@ -31,6 +31,10 @@ SLOW = {"slow": False, "slow-tls": True}
 """The rows of the slow readers, and whether they speak TLS."""
 PUBLISH = "publish"
 """The row about the memory of whoever publishes."""
+HERD = "herd"
+"""The rows about the devices that the power comes back to."""
+HERDS_MAX = 3
+"""Rounds: each needs two servers of its own."""
 FILES_BESIDE_READERS = 500
 LOAD_MAX = 1.0
 """With more than this before it began, somebody else takes part of what is measured."""
@@ -53,7 +57,7 @@ def main() -> int:
     """The exit status."""
     asked = _arguments()
     extent = QUICK if asked.quick else FULL
-    if problem := missing(program) or too_few_files(extent.crowd.readers):
+    if problem := missing(program) or too_few_files(max(extent.crowd.readers, herd.DEVICES // 2)):
         print(problem, file=sys.stderr)
         return 2
     signal.signal(signal.SIGTERM, _leave)
@@ -122,6 +126,11 @@ def measure(
         published = publishing.measure(stage, extent.rounds, say)
         lines += publishing.lines(published)
         figures["rows"][PUBLISH] = asdict(published)
+    if HERD in keys:
+        herds = herd.measure(stage, min(extent.rounds, HERDS_MAX), say)
+        lines += herd.lines(herds)
+        notes += herd.notes(herds)
+        figures["rows"][HERD] = [asdict(one) for one in herds]
     for key, tls in SLOW.items():
         if key in keys:
             slow = crowd.measure(stage, extent.crowd, tls=tls, say=say)
@@ -143,7 +152,7 @@ def _explained(extent: Extent, load: float) -> list[str]:
 
 
 def _arguments() -> argparse.Namespace:
-    every = [*(row.key for row in ROWS), PUBLISH, *SLOW]
+    every = [*(row.key for row in ROWS), PUBLISH, HERD, *SLOW]
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="speed and memory beside rivals"
     )

@@ -49,30 +49,35 @@ def names() -> list[str]:
 
 def enrolled(stage: Stage, data_folder: Path) -> tuple[tuple[Polled, ...], str]:
     """The devices of a server of ours that will start in this data folder, and a key to it."""
-    settings = Settings(
-        www_dir=stage.www,
-        data_dir=data_folder,
-        ota_audit_log=data_folder / "ota_audit.log",
-        jwt_secret=stage.secret,
-    )
-    with opened_ota(settings) as ota:
+    with opened_ota(settings_of(stage, data_folder)) as ota:
         devices = tuple(Polled(name, ota.opaque.new_credential()) for name in names())
-        ota.stores.database.change(lambda tx: _written(tx, devices))
+        ota.stores.database.change(lambda tx: write(tx, devices, NEWEST))
         wish = KeyWish.of("bench", "publisher", None, None)
         key = ota.keys.create(Operator("shell", None), wish).text
     return devices, key
 
 
-def _written(tx: Writing, devices: Sequence[Polled]) -> None:
+def settings_of(stage: Stage, data_folder: Path) -> Settings:
+    """Those of our server in this data folder, for a second process on its rows."""
+    return Settings(
+        www_dir=stage.www,
+        data_dir=data_folder,
+        ota_audit_log=data_folder / "ota_audit.log",
+        jwt_secret=stage.secret,
+    )
+
+
+def write(tx: Writing, devices: Sequence[Polled], version: str) -> None:
+    """The devices, as if each had said before that it runs this version."""
     for one in devices:
         tx.devices.add(
             Device(
                 id=one.name,
                 project=PROJECT,
                 chip=HARDWARE,
-                version=NEWEST,
+                version=version,
                 version_from=VersionFrom.DEVICE,
-                attributes={"sw_version": NEWEST},
+                attributes={"sw_version": version},
                 attributes_wanted=False,
                 created_at=tx.second,
                 created_by="bench",

@@ -13,7 +13,7 @@ from pathlib import Path
 import jwt
 import pytest
 from benchmarks import __main__ as bench
-from benchmarks import commits, crowd, goosebit, polls, publishing, slow_readers
+from benchmarks import commits, crowd, goosebit, herd, polls, publishing, slow_readers
 from benchmarks.contestants import FLASK, GOOSEBIT, NGINX, WE, Absent, ask, free_port, running
 from benchmarks.flask_development_server import create_app
 from benchmarks.loads import LoadFailed, handshakes_result, run_wrk, wrk_result
@@ -381,6 +381,45 @@ def test_the_devices_of_the_bench_have_credentials_of_their_own_and_nothing_to_d
     assert {(status, json.loads(body)["reason"]) for status, body in checked} == {
         (200, "up-to-date")
     }
+
+
+@pytest.mark.parametrize(
+    ("changed", "met"),
+    [
+        ({}, True),
+        ({"answered_ms": (1_000.0,)}, False),
+        ({"offers": 21}, False),
+        ({"failures": {"status 503": 1}}, False),
+    ],
+)
+def test_a_herd_is_answered_within_a_second_without_a_failure_or_an_offer_too_many(changed, met):
+    facts = {"devices": 5_000, "answered_ms": (999.0,), "offers": 20, "failures": {}} | changed
+
+    bounded, boundless = herd.lines([herd.Herd(at_once=n, **facts) for n in (256, 5_000)])
+
+    assert bounded.met is met
+    assert boundless.met is (False if {"offers", "failures"} & set(changed) else None)
+
+
+@linux
+@pytest.mark.parametrize("at_once", [10, 100])
+def test_a_herd_asks_and_few_are_offered_a_place(stage, at_once):
+    with running(WE, stage, tls=False) as server:
+        credentials = herd.enrolled(server, stage, 100)
+        time.sleep(herd.SETTLED_SECONDS)
+        found = herd.power_comes_back(server.port, credentials, at_once)
+
+    assert (found.devices, len(found.answered_ms), found.offers) == (100, 100, 20)
+    assert found.failures == {}
+    assert 0 < found.p50_ms <= found.p99_ms
+
+
+def test_a_herd_that_is_refused_or_meets_nobody_has_failed(origin):
+    refused = herd.power_comes_back(origin.server_port, ["wrong"] * 3, 3)
+    nobody = herd.power_comes_back(free_port(), ["t"] * 3, 2)
+
+    assert refused.failures == {"status 401": 3}
+    assert sum(nobody.failures.values()) == 3
 
 
 @linux
