@@ -64,6 +64,8 @@ class Board:
     """By version; it runs all others."""
     site: str | None = None
     """A tag, where several boards are."""
+    is_new: bool = False
+    """The registry has nothing but its name and its tags, until it asks."""
     lost_power: bool = False
     is_dead: bool = False
     is_busy: bool = False
@@ -73,6 +75,10 @@ class Board:
 
     def fate(self, version: str) -> Fate:
         return self.fates.get(version, Fate.RUNS)
+
+    def is_well(self, version: str) -> bool:
+        """Nothing that this release does to it is bad."""
+        return self.fate(version) in (Fate.RUNS, Fate.LOSES_POWER)
 
     def updates(self, version: str, random: Random) -> list[Plan]:
         """How it goes on with an offer of this version."""

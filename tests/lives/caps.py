@@ -18,8 +18,8 @@ class Caps:
         self._open: dict[str, Entry] = {}
         """By device."""
         self._latest: dict[str, int] = {}
-        self._offered_at: dict[int, list[float]] = {}
-        """By rollout."""
+        self._offered: dict[int, list[tuple[float, str]]] = {}
+        """By rollout: when, and to whom."""
         self.clock_stepped = False
         """Then nobody can say which offers were of one period."""
 
@@ -53,10 +53,10 @@ class Caps:
             assert site is None or len(there) <= policy.site_max, f"{there} update: {entry}"
 
     def _check_period(self, entry: Entry, rollout: Rollout) -> None:
-        moments = self._offered_at.setdefault(rollout.id, [])
-        moments.append(entry.at)
+        offers = self._offered.setdefault(rollout.id, [])
+        offers.append((entry.at, entry.device or ""))
         most, seconds = rollout.policy.offers_max, rollout.policy.period_seconds
         if most is not None and not self.clock_stepped:
             # Rows have whole seconds.
-            within = [at for at in moments if at > entry.at - seconds + 2]
+            within = {device for at, device in offers if at > entry.at - seconds + 2}
             assert len(within) <= most, f"{len(within)} of {most} in a period: {entry}"

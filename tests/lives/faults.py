@@ -9,6 +9,12 @@ from random import Random
 
 DAY_SECONDS = 24 * 3_600
 STEP_SECONDS = 30 * DAY_SECONDS
+STEPS = (STEP_SECONDS, 3_600, 90, 20)
+"""By so much somebody sets the clock, on or back."""
+
+
+def some_step(random: Random) -> int:
+    return random.choice(STEPS) * random.choice((-1, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +49,17 @@ class Faults:
 
     network: Network = Network()
     clock_steps: int = 0
-    """The clock is set 30 days on or back."""
+    """The clock is set on or back."""
+    steps_at_restarts: float = 0.0
+    """The chance that it is set, too, between the report of a board and its restart."""
     kills: int = 0
     """A process dies at some moment of the writes that it does next."""
     dies_within: int | None = None
     """So many moments of writing no process outlives; a statement is one."""
     admins: int = 0
     """Two people do something with the rollout at the same time."""
+    new_plans: int = 0
+    """Somebody aborts a rollout and begins another one of the same release."""
     stops: int = 0
     """Somebody stops all offers, and mostly lifts that later."""
 

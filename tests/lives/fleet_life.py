@@ -21,21 +21,25 @@ from ota_http_server.domain.rollout import Rollout
 from ota_http_server.domain.rollout_health import Tally
 from ota_http_server.operations.begin_rollout import Begun, RolloutWish
 from ota_http_server.operations.check_in import Answer
-from ota_http_server.operations.report import Word
+from ota_http_server.operations.report import Told, Word
 from ota_http_server.storage.engines import sqlite_url
 from tests.lives.boards import Act, Board, Plan
-from tests.lives.faults import NONE, Faults
+from tests.lives.faults import NONE, Faults, some_step
 from tests.lives.invariants import Invariants
 from tests.lives.ledger import Entry, Ledger
 from tests.lives.processes import Death, MortalDatabase, Process
 from tests.lives.server import Server
-from tests.lives.stock import PROJECT, add_release, device_of, visit
+from tests.lives.stock import CHIPS, PROJECT, add_release, device_of, visit
 from tests.storage.databases import migrated_sqlite
 from tests.storage.fixtures import START
 
 PERSON = Operator("somebody", None)
 AGAIN_SECONDS = 30.0
 """After an answer that did not come."""
+LOOK_SECONDS = 2.0
+"""So often a process looks at the clock."""
+RESTARTED_SECONDS = 30.0
+"""So soon after its report a board has restarted."""
 TOLD_ENTRIES = 25
 
 
@@ -65,6 +69,7 @@ class Life:
         """When a board said what, as far as it arrived: a word of a report, or its version."""
         self._poll_seconds = poll_seconds
         self._tick_seconds = tick_seconds
+        self._doing = "it begins"
         self._queue: list[tuple[float, int, str, Callable[[], object]]] = []
         self._order = count()
         self._turns: dict[str, int] = {}
@@ -86,12 +91,24 @@ class Life:
         self.somewhere = self.server.somewhere
         self.ledger = Ledger(path)
         self.watch = Invariants(self.boards, self.rollout)
+        self.watch.forgets = faults.kills > 0 or faults.dies_within is not None
         for which in range(processes):
             self.after(which * tick_seconds / processes, f"chores {which}", self._tick, which)
 
     def clock(self) -> datetime:
         """As people set it."""
         return START + timedelta(seconds=self.now + self.stepped)
+
+    def step_the_clock(self, seconds: float) -> None:
+        """Somebody sets it on or back; each process looks at it within two seconds."""
+        self.stepped += seconds
+        self.watch.caps.clock_stepped = True
+        for which in range(len(self.server.processes)):
+            moment = self.random.uniform(0.0, LOOK_SECONDS)
+            self.after(moment, f"{which} looks at the clock", self._looks_at_the_clock, which)
+
+    def _looks_at_the_clock(self, which: int) -> None:
+        self.somewhere(lambda process: process.steady.look(), which)
 
     # Time goes on.
 
@@ -105,6 +122,7 @@ class Life:
         while self._queue and self._queue[0][0] <= end and not until():
             self.now, _, name, work = heapq.heappop(self._queue)
             with self._told():
+                self._doing = name
                 work()
                 self.check(name)
         return self
@@ -152,9 +170,10 @@ class Life:
 
     # What there is.
 
-    def publish(self, version: str) -> None:
-        """A release; without a rollout it reaches all."""
-        self._rows.change(lambda tx: add_release(tx, version))
+    def publish(self, version: str, chips: Sequence[str] = CHIPS) -> None:
+        """A release for these chips; without a rollout it reaches all."""
+        self._rows.change(lambda tx: add_release(tx, version, chips))
+        self.watch.chips[version] = frozenset(chips)
 
     def settle(self, boards: Sequence[Board]) -> None:
         """They are in the registry, and ask from now on, spread over their interval."""
@@ -172,6 +191,8 @@ class Life:
         while len(self.watch.rollouts) == known:
             begun = self.somewhere(lambda process: process.begin_rollout(PERSON, asked))
             self.check(f"{version} begins")
+        if not asked.plan.stages:
+            self.watch.begun_by_default(self.watch.rollouts[-1])
         return begun
 
     def rollout(self, number: int = 1) -> Rollout:
@@ -204,6 +225,7 @@ class Life:
             return
         answer = self._answer(board)
         if answer is not None:
+            self.check(self._doing)
             self.watch.answered(board, answer, self.now)
         if board.is_busy:
             return  # it asked before it restarts, and goes on with what it does
@@ -220,6 +242,7 @@ class Life:
         if self.faults.network.loses(self.random):
             return None
         self.words.append((self.now, board.id, board.version))
+        self.watch.heard(board.id, self.now)
         answer = self.somewhere(lambda process: process.check_in(visit(board), board.sighting()))
         return None if self.faults.network.loses(self.random) else answer
 
@@ -251,4 +274,8 @@ class Life:
 
     def _tell(self, board: Board, word: Word) -> None:
         self.words.append((self.now, board.id, word.told))
+        self.watch.heard(board.id, self.now)
         self.somewhere(lambda process: process.report(visit(board), word))
+        if word.told is Told.INSTALLED and self.random.random() < self.faults.steps_at_restarts:
+            moment = self.random.uniform(0.0, RESTARTED_SECONDS)
+            self.after(moment, "the clock steps", self.step_the_clock, some_step(self.random))

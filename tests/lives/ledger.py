@@ -12,34 +12,36 @@ from pathlib import Path
 _TABLE = """
 CREATE TABLE life (
     n INTEGER PRIMARY KEY, kind TEXT, subject INTEGER, device TEXT, release TEXT, rollout INTEGER,
-    before TEXT, after TEXT, stage_before INTEGER, stage INTEGER, least_share INTEGER, open INTEGER
+    before TEXT, after TEXT, stage_before INTEGER, stage INTEGER, least_share INTEGER, open INTEGER,
+    image TEXT
 )
 """
 _OPENED = """
 CREATE TRIGGER life_opened AFTER INSERT ON attempts BEGIN
     INSERT INTO life SELECT NULL, 'opened', new.id, new.device, new.version, new.rollout,
         r.state, new.state, r.stage, r.stage, r.least_share,
-        (SELECT count(*) FROM attempts WHERE is_open IS 1 AND +rollout = new.rollout)
+        (SELECT count(*) FROM attempts WHERE is_open IS 1 AND +rollout = new.rollout),
+        new.image_name
     FROM (SELECT 1) LEFT JOIN rollouts r ON r.id = new.rollout;
 END
 """
 _MOVED = """
 CREATE TRIGGER life_moved AFTER UPDATE OF state ON attempts WHEN old.state <> new.state BEGIN
     INSERT INTO life VALUES (NULL, 'moved', new.id, new.device, new.version, new.rollout,
-        old.state, new.state, NULL, NULL, NULL, NULL);
+        old.state, new.state, NULL, NULL, NULL, NULL, new.image_name);
 END
 """
 _BEGUN = """
 CREATE TRIGGER life_begun AFTER INSERT ON rollouts BEGIN
     INSERT INTO life VALUES (NULL, 'begun', new.id, NULL, NULL, new.id,
-        NULL, new.state, 0, new.stage, new.least_share, NULL);
+        NULL, new.state, 0, new.stage, new.least_share, NULL, NULL);
 END
 """
 _STEERED = """
 CREATE TRIGGER life_steered AFTER UPDATE ON rollouts
 WHEN old.state <> new.state OR old.stage <> new.stage OR old.least_share <> new.least_share BEGIN
     INSERT INTO life VALUES (NULL, 'steered', new.id, NULL, NULL, new.id,
-        old.state, new.state, old.stage, new.stage, new.least_share, NULL);
+        old.state, new.state, old.stage, new.stage, new.least_share, NULL, NULL);
 END
 """
 
@@ -63,6 +65,8 @@ class Entry:
     least_share: int | None
     open: int | None
     """So many attempts of the rollout are open now."""
+    image: str | None
+    """The name of the attempt's image."""
     at: float = 0.0
     """In true seconds since the life began."""
     by: str = ""

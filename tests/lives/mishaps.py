@@ -5,13 +5,15 @@ from collections.abc import Callable
 from ota_http_server.domain.edition import Expected
 from ota_http_server.domain.errors import Conflict, Outdated
 from ota_http_server.domain.rollout import Rollout
-from tests.lives.faults import STEP_SECONDS
+from ota_http_server.domain.rollout_plan import Plan
+from tests.lives.faults import some_step
 from tests.lives.fleet_life import PERSON, Life
 from tests.lives.processes import Process
 
 MOMENTS_MAX = 60  # statements until an armed death comes; an offer takes about twenty
 STOPPED_SECONDS_MAX = 1_800
 CROWD_SECONDS = 5.0
+WHY = "the first plan was wrong"
 Deed = Callable[[Process, Rollout], object]
 
 
@@ -22,6 +24,7 @@ def let_happen(life: Life, hours: float) -> Life:
         ("the clock steps", faults.clock_steps, mishaps.step_the_clock),
         ("death comes", faults.kills, mishaps.kill),
         ("two admins", faults.admins, mishaps.let_two_act),
+        ("another plan", faults.new_plans, mishaps.begin_again),
         ("a stop", faults.stops, mishaps.stop),
     ):
         for _ in range(often):
@@ -37,8 +40,7 @@ class Mishaps:
         self._random = life.random
 
     def step_the_clock(self) -> None:
-        self._life.watch.caps.clock_stepped = True
-        self._life.stepped += self._random.choice((-STEP_SECONDS, STEP_SECONDS))
+        self._life.step_the_clock(some_step(self._random))
 
     def kill(self) -> None:
         doomed = self._random.choice(self._life.server.processes)
@@ -69,6 +71,20 @@ class Mishaps:
             return True
 
         return self._life.somewhere(done)
+
+    def begin_again(self) -> None:
+        """Of the same release, for the same devices, whatever came of the last one."""
+        life = self._life
+        rollout = life.rollout(life.watch.rollouts[-1])
+        calls_off = self._random.random() < 0.3
+        with life.by_persons():
+            life.somewhere(
+                lambda one: one.roll_out.abort(PERSON, rollout.id, "again", calls_off=calls_off)
+            )
+        if life.state(rollout.id) == "aborted":  # else its process died before
+            stages = rollout.stages if rollout.stages[0].share else ()  # no canaries are named now
+            plan = Plan(stages, rollout.policy)
+            life.begin(rollout.version, plan=plan, target=rollout.target, reason=WHY, override=True)
 
     def stop(self) -> None:
         life = self._life

@@ -96,13 +96,14 @@ class Process:
         self.registry = Registry(database, news, wall)
         self.progress = Progress(database, self.registry)
         self.brake = Brake(database, news, folder, monotonic=monotonic)
+        self.steady = SteadyClock(wall, monotonic)
         reach = ReachNow(database, news, self.brake, downloads_max=None, monotonic=monotonic)
         self.check_in = CheckIn(
             database,
             Catalog(database, news, _NoFolder()),
             self.registry,
             reach,
-            SteadyClock(wall, monotonic),
+            self.steady,
             poll_seconds=poll_seconds,
             devices_max=DEVICES_MAX,
         )

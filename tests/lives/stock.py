@@ -1,5 +1,8 @@
 """Rows that a life begins with, and the visits of its boards."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from ota_http_server.domain.device import Device, VersionFrom
 from ota_http_server.domain.release import Release, ReleaseImage
 from ota_http_server.operations.visit import Visit
@@ -8,13 +11,27 @@ from ota_http_server.storage.transaction import Writing
 from tests.lives.boards import Board
 
 PROJECT = "lamp"
-CHIP = "esp32"
+CHIPS = ("esp32",)
 
 
-def add_release(tx: Writing, version: str) -> None:
-    """A published release with one image."""
-    sha256 = version.encode().hex().ljust(64, "0")
-    image = Image(
+def image_name(version: str, chip: str | None) -> str:
+    return f"{version}-{chip}.bin"
+
+
+def add_release(tx: Writing, version: str, chips: Sequence[str] = CHIPS) -> None:
+    """A published release with one image for each of these chips."""
+    release = tx.releases.add(Release(number=0, project=PROJECT, version=version))
+    for chip in chips:
+        image = _image(version, chip)
+        tx.images.add(image, tx.second)
+        name = image_name(version, chip)
+        named = ReleaseImage(name=name, sha256=image.sha256, size=image.size, chip=chip)
+        tx.releases.add_image(release.number, named, tx.second)
+
+
+def _image(version: str, chip: str) -> Image:
+    sha256 = f"{version}-{chip}".encode().hex().ljust(64, "0")
+    return Image(
         sha256=sha256,
         md5=sha256[:32],
         size=1_000,
@@ -23,25 +40,26 @@ def add_release(tx: Writing, version: str) -> None:
         project=PROJECT,
         header={},
         kind="application",
-        chip=CHIP,
+        chip=chip,
     )
-    tx.images.add(image, tx.second)
-    release = tx.releases.add(Release(number=0, project=PROJECT, version=version))
-    named = ReleaseImage(name=f"{version}.bin", sha256=sha256, size=1_000, chip=CHIP)
-    tx.releases.add_image(release.number, named, tx.second)
 
 
 def device_of(board: Board, at: int) -> Device:
-    return Device(
+    device = Device(
         id=board.id,
         project=PROJECT,
-        chip=board.chip,
         tags=(board.site,) if board.site is not None else (),
+        created_at=at,
+        created_by="staged",
+    )
+    if board.is_new:
+        return device
+    return replace(
+        device,
+        chip=board.chip,
         version=board.version,
         version_from=VersionFrom.DEVICE,
         running_since=at,
-        created_at=at,
-        created_by="staged",
     )
 
 

@@ -28,7 +28,9 @@ def some_faults(shape: Random) -> Faults:
         ),
         clock_steps=shape.randint(0, 2),
         kills=shape.randint(0, 12),
+        steps_at_restarts=shape.choice((0.0, 0.0, 0.3)),
         admins=shape.randint(0, 8),
+        new_plans=shape.choice((0, 0, 1, 2)),
         stops=shape.randint(0, 2),
     )
 
@@ -39,11 +41,12 @@ def some_boards(shape: Random) -> list[Board]:
     return [
         Board(
             id=f"board-{n}",
-            chip=shape.choice(("esp32",) * 6 + ("esp32c3", None)),
+            chip=shape.choice(("esp32",) * 6 + ("esp32s3", "esp32c3", None)),
             version=shape.choice(("1.0.0",) * 7 + ("0.9.0", "1.1.0", "1.2.0")),
             tells=shape.random() < 0.7,
             site=shape.choice((None, "site:north", "site:south")),
             asks_early=shape.random() < 0.2,
+            is_new=shape.random() < 0.1,
             fates={"1.1.0": fate} if shape.random() < bad else {},
         )
         for n in range(shape.randint(1, 30))
@@ -72,12 +75,20 @@ def some_plan(shape: Random) -> Plan:
 @pytest.mark.parametrize("seed", seeds(5))
 def test_whatever_goes_wrong_no_rule_is_broken(live, seed):
     shape = Random(f"the shape of {seed}")
-    life = live(seed, processes=shape.randint(1, 3), faults=some_faults(shape), poll_seconds=120)
+    chips = shape.choice((("esp32",), ("esp32", "esp32s3")))
+    life = live(
+        seed,
+        chips=chips,
+        processes=shape.randint(1, 3),
+        faults=some_faults(shape),
+        poll_seconds=120,
+    )
     life.settle(some_boards(shape))
-    named = [name for name in life.boards if shape.random() < 0.1]
+    fitting = [b.id for b in life.boards.values() if b.is_new or b.chip in {None, *chips}]
+    named = [name for name in fitting if shape.random() < 0.1]
     life.begin(
         "1.1.0",
-        plan=some_plan(shape),
+        plan=some_plan(shape) if shape.random() < 0.7 else Plan(),
         target=Target(Selection.parse("chip==esp32") if shape.random() < 0.5 else None),
         canaries=frozenset(named if shape.random() < 0.5 else ()),
     )

@@ -64,7 +64,7 @@ def test_who_dies_while_a_device_asks_or_reports_leaves_nothing_half_done(live):
 
 def test_who_dies_while_a_failure_halts_a_rollout_leaves_both_or_neither(live):
     life = live(1)
-    boards = a_fleet(MOMENTS_MAX, life.random)
+    boards = a_fleet(MOMENTS_MAX, life.random, fate=Fate.FAILS)
     life.settle(boards)
     life.begin("1.1.0", plan=AT_ONCE, reason="they are lamps", override=True)
     for board in boards:

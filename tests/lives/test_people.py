@@ -5,7 +5,7 @@ import pytest
 from ota_http_server.domain.rollout_plan import Plan, Stage
 from tests.lives.boards import Fate, a_fleet
 from tests.lives.faults import Faults, seeds
-from tests.lives.fleet_life import PERSON
+from tests.lives.fleet_life import PERSON, Life
 from tests.lives.mishaps import let_happen
 
 AT_ONCE = Plan((Stage(10_000, 7_200),))
@@ -44,6 +44,35 @@ def test_after_a_stop_nobody_is_offered_anything_until_it_is_lifted(live, seed):
     life.somewhere(lambda process: process.stop_offers.lift(PERSON, None, "nothing burns"))
     life.run(0.1)
     assert [e for e in life.ledger.entries[opened:] if e.kind == "opened"], life.story
+
+
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_stage_is_not_over_before_it_has_stood_for_as_long_without_a_stop(live, by_file):
+    life = live(1, poll_seconds=60)
+    life.settle(a_fleet(10, life.random))
+    life.begin("1.1.0", plan=Plan((Stage(1_000, 1_200), Stage(10_000, 1_200))))
+    life.run(0.2)
+
+    stop(life, by_file=by_file)
+    life.run(1)
+    lift(life)
+    life.run(1, until=lambda: life.state() != "running")
+
+    first = life.steered()[0].at
+    assert 1_200 <= first - 3_600 < 1_300, life.story
+
+
+def stop(life: Life, *, by_file: bool) -> None:
+    if by_file:
+        (life.folder / "STOP").touch()
+    else:
+        life.somewhere(lambda one: one.stop_offers.stop(PERSON, None, "smoke"))
+    life.watch.stopped_at, life.watch.stops_by_file = life.now, by_file
+
+
+def lift(life: Life) -> None:
+    life.watch.stopped_at = None
+    life.somewhere(lambda one: one.stop_offers.lift(PERSON, None, "nothing burns"))
 
 
 def test_what_was_halted_waits_for_a_person_whatever_succeeds_later(live):
