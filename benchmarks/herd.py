@@ -207,4 +207,5 @@ def notes(found: Sequence[Herd]) -> list[str]:
         failures.update(herd.failures)
     most = max(herd.offers for herd in found)
     said = [f"{count:,} polls of a herd failed: {why}" for why, count in failures.most_common()]
-    return [*said, f"offers to a herd, of {DOWNLOADS_MAX} places: {most} at the most"]
+    rounds = sum(herd.at_once == AT_ONCE for herd in found)
+    return [*said, f"herds: medians of {rounds}; {most} of {DOWNLOADS_MAX} places at the most"]
