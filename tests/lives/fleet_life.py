@@ -244,6 +244,7 @@ class Life:
         self.words.append((self.now, board.id, board.version))
         self.watch.heard(board.id, self.now)
         answer = self.somewhere(lambda process: process.check_in(visit(board), board.sighting()))
+        board.is_new = board.is_new and answer is None
         return None if self.faults.network.loses(self.random) else answer
 
     def _begins(self, board: Board, attempt: Attempt) -> None:
