@@ -86,6 +86,18 @@ def test_a_floor_that_was_withdrawn_is_one_all_the_same():
     assert candidates.why_not(a_device("1.0.0"), "stable") == Reason.NEEDS_STEP
 
 
+@pytest.mark.parametrize("state", [State.DRAFT, State.PUBLISHED])
+@pytest.mark.parametrize("why", [*Reason, PINNED, None])
+def test_who_may_be_offered_it_before_long_is_expected(why, state):
+    release = replace(NEW, number=9, state=state)
+    passes = {None, Reason.NEEDS_STEP, *(r for r in Reason if r.startswith("unknown-"))}
+    images_come = {Reason.NO_IMAGE, Reason.WRONG_CHIP, Reason.WRONG_BOARD}
+
+    expected = Candidates(LAMP, release, [OLD]).expects(why)
+
+    assert expected is (why in passes or (state is State.DRAFT and why in images_come))
+
+
 def test_a_pinned_board_follows_no_rollout():
     assert Candidates(LAMP, NEW, [NEW]).why_not(a_device(pinned="1.0.0"), "stable") == PINNED
 

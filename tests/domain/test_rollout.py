@@ -19,7 +19,7 @@ from ota_http_server.domain.rollout import (
     State,
     Target,
     bucket,
-    least_share,
+    first_of,
     sizes,
     stage_of,
 )
@@ -69,12 +69,12 @@ ids = st.text("abcdef0123456789:-", min_size=1, max_size=40)
 shares = st.integers(0, SHARES)
 plans = st.sets(st.integers(1, SHARES - 1), max_size=6).map(lambda some: (*sorted(some), SHARES))
 rollouts = st.builds(
-    lambda plan, salt, least, canaries: a_rollout(
-        *plan, salt=salt, least_share=least, canaries=canaries
+    lambda plan, salt, first, canaries: a_rollout(
+        *plan, salt=salt, first_device=first, canaries=canaries
     ),
     plans,
     salts,
-    st.just(0) | shares,
+    st.none() | ids,
     st.frozensets(ids, max_size=3),
 )
 
@@ -115,15 +115,13 @@ def test_widening_only_adds_devices(rollout, device_id, share, extra):
         assert rollout.covers(device, STABLE, wider)
 
 
-@given(rollouts, ids, shares)
-def test_each_stage_has_all_devices_of_the_one_before_it(rollout, device_id, least):
+@given(rollouts, ids)
+def test_each_stage_has_all_devices_of_the_one_before_it(rollout, device_id):
     device = a_board(device_id)
     stages = [replace(rollout, stage=number) for number in range(len(rollout.stages))]
     reached = [one.covers(device, STABLE) for one in stages]
 
     assert reached == sorted(reached)
-    if rollout.covers(device, STABLE):  # also when its first device was found later
-        assert replace(rollout, least_share=max(least, rollout.least_share)).covers(device, STABLE)
 
 
 @given(rollouts, ids, shares)
@@ -171,27 +169,22 @@ def test_sizes_count_each_stage_with_those_before_it(rollout, device_ids):
 
 
 @given(plans, salts, st.frozensets(ids, max_size=30))
-def test_a_first_stage_that_would_be_empty_gets_its_one_device(plan, salt, device_ids):
+def test_the_first_device_has_the_lowest_bucket_and_comes_alone(plan, salt, device_ids):
     rollout, fleet = a_rollout(*plan, salt=salt), following(*device_ids)
     before = sizes(rollout, fleet)[0]
 
-    least = least_share(rollout, fleet) or 0
+    first = first_of(rollout, fleet)
 
-    after = sizes(replace(rollout, least_share=least), fleet)[0]
-    if before > 0 or not fleet:
-        assert least == 0
-        assert (least_share(rollout, fleet) is None) is (not fleet)
-    else:
-        places = [bucket(salt, one) for one in device_ids]
-        assert least == min(places) + 1
-        assert after == places.count(min(places))  # nearly always one
+    assert (first is None) is (not fleet)
+    if first is not None:
+        assert bucket(salt, first) == min(bucket(salt, one) for one in device_ids)
+        assert sizes(replace(rollout, first_device=first), fleet)[0] == max(1, before)
 
 
 def test_named_canaries_are_a_first_stage_and_nobody_else_is():
     rollout = a_rollout(0, SHARES, canaries=frozenset({"desk"}))
     fleet = following("desk", *FLEET[:50])
 
-    assert least_share(rollout, fleet) == 0
     assert sizes(rollout, fleet) == [1, 51]
     assert [device.id for device, channel in fleet if rollout.covers(device, channel)] == ["desk"]
 
@@ -199,7 +192,7 @@ def test_named_canaries_are_a_first_stage_and_nobody_else_is():
 def test_of_three_boards_one_is_the_canary():
     rollout, fleet = a_rollout(), following("one", "two", "three")
 
-    rollout = replace(rollout, least_share=least_share(rollout, fleet))
+    rollout = replace(rollout, first_device=first_of(rollout, fleet))
 
     assert sizes(rollout, fleet)[0] == 1
     assert sizes(rollout, fleet)[-1] == 3
@@ -256,10 +249,16 @@ def test_only_its_mode_says_that_it_only_fetches():
     assert (fetching.only_fetches, a_rollout().only_fetches) == (True, False)
 
 
-def test_the_next_stage_is_never_smaller_than_the_first_device_needs():
-    rollout = a_rollout(100, 500, SHARES, least_share=700)
+def test_what_was_finished_once_has_come_to_all_whatever_state_it_is_in():
+    rollout = a_rollout(100, 500, SHARES, reached_all=True, state=State.HALTED)
 
-    assert (rollout.share, rollout.next_share) == (700, 700)
+    assert (rollout.share, rollout.is_for(a_board(""), STABLE)) == (SHARES, True)
+
+
+def test_each_stage_knows_the_next_one():
+    rollout = a_rollout(100, 500, SHARES, first_device="one")
+
+    assert (rollout.share, rollout.next_share) == (100, 500)
     assert replace(rollout, stage=1).next_share == SHARES
     assert replace(rollout, stage=2).next_share is None
 

@@ -54,6 +54,8 @@ class Invariants:
         self._places: dict[int, dict[str, int]] = {}
         self._farthest: dict[int, int] = {}
         """By rollout: the greatest share that it ever had."""
+        self._first: dict[int, str | None] = {}
+        """By rollout: the device that comes before its first stage."""
         self._states: dict[int, tuple[str, float]] = {}
         """By rollout: its state, and since when."""
         self._latest: dict[str, Entry] = {}
@@ -106,8 +108,9 @@ class Invariants:
     def _opened_by_rollout(self, entry: Entry, board: Board) -> None:
         rollout = self._rollouts[entry.rollout or 0]
         assert entry.before in GOING, f"its rollout is {entry.before}: {entry}"
-        share = max(rollout.stages[entry.stage or 0].share, entry.least_share or 0)
+        share = rollout.stages[entry.stage or 0].share
         share = 10_000 if entry.before == "finished" else share
+        self._first[rollout.id] = entry.first
         assert self._is_in(rollout, board.id, share), f"beyond the cohort of {share}: {entry}"
 
     def _moved(self, entry: Entry) -> None:
@@ -149,15 +152,15 @@ class Invariants:
         self._rollouts[entry.subject] = rollout = self._read(entry.subject)
         self._places[rollout.id] = {}
         self._states[rollout.id] = entry.after, entry.at
-        self._farthest[rollout.id] = max(rollout.stages[0].share, entry.least_share or 0)
+        self._farthest[rollout.id] = rollout.stages[0].share
+        self._first[rollout.id] = entry.first
 
     def begun_by_default(self, number: int) -> None:
         """No stage of a default plan waits for more devices than there are for it."""
         rollout = self._rollouts[number]
         meant = [name for name, board in self._boards.items() if self._is_meant(rollout, board)]
         for which, stage in enumerate(rollout.stages):
-            share = max(stage.share, rollout.least_share)
-            there = sum(self._is_in(rollout, name, share) for name in meant)
+            there = sum(self._is_in(rollout, name, stage.share) for name in meant)
             needed = stage.verified_min if meant else 0
             assert there >= needed, f"stage {which} has {there}, and waits for {needed}"
 
@@ -183,7 +186,8 @@ class Invariants:
             assert entry.stage == len(rollout.stages) - 1, f"finished too early: {entry}"
         self._states[rollout.id] = entry.after, entry.at
         self._rollouts[rollout.id] = rollout = self._read(rollout.id)
-        share = max(rollout.stages[entry.stage].share, entry.least_share or 0)
+        share = rollout.stages[entry.stage].share
+        self._first[rollout.id] = entry.first
         before, self._farthest[rollout.id] = self._farthest[rollout.id], share
         lost = [b for b in self._boards if self._was(rollout, b, before, share)]
         assert not lost, f"widening dropped {lost}: {entry}"
@@ -214,7 +218,7 @@ class Invariants:
         assert told, f"{board.id}: rollout {number} is {state} for {at - since} seconds"
 
     def _is_in(self, rollout: Rollout, device: str, share: int) -> bool:
-        if device in rollout.canaries or share >= 10_000:
+        if device in rollout.canaries or device == self._first[rollout.id] or share >= 10_000:
             return True
         places = self._places[rollout.id]
         if device not in places:

@@ -12,14 +12,14 @@ from pathlib import Path
 _TABLE = """
 CREATE TABLE life (
     n INTEGER PRIMARY KEY, kind TEXT, subject INTEGER, device TEXT, release TEXT, rollout INTEGER,
-    before TEXT, after TEXT, stage_before INTEGER, stage INTEGER, least_share INTEGER, open INTEGER,
+    before TEXT, after TEXT, stage_before INTEGER, stage INTEGER, first TEXT, open INTEGER,
     image TEXT
 )
 """
 _OPENED = """
 CREATE TRIGGER life_opened AFTER INSERT ON attempts BEGIN
     INSERT INTO life SELECT NULL, 'opened', new.id, new.device, new.version, new.rollout,
-        r.state, new.state, r.stage, r.stage, r.least_share,
+        r.state, new.state, r.stage, r.stage, r.first_device,
         (SELECT count(*) FROM attempts WHERE is_open IS 1 AND +rollout = new.rollout),
         new.image_name
     FROM (SELECT 1) LEFT JOIN rollouts r ON r.id = new.rollout;
@@ -34,14 +34,15 @@ END
 _BEGUN = """
 CREATE TRIGGER life_begun AFTER INSERT ON rollouts BEGIN
     INSERT INTO life VALUES (NULL, 'begun', new.id, NULL, NULL, new.id,
-        NULL, new.state, 0, new.stage, new.least_share, NULL, NULL);
+        NULL, new.state, 0, new.stage, new.first_device, NULL, NULL);
 END
 """
 _STEERED = """
 CREATE TRIGGER life_steered AFTER UPDATE ON rollouts
-WHEN old.state <> new.state OR old.stage <> new.stage OR old.least_share <> new.least_share BEGIN
+WHEN old.state <> new.state OR old.stage <> new.stage OR old.first_device IS NOT new.first_device
+BEGIN
     INSERT INTO life VALUES (NULL, 'steered', new.id, NULL, NULL, new.id,
-        old.state, new.state, old.stage, new.stage, new.least_share, NULL, NULL);
+        old.state, new.state, old.stage, new.stage, new.first_device, NULL, NULL);
 END
 """
 
@@ -62,7 +63,8 @@ class Entry:
     after: str
     stage_before: int | None
     stage: int | None
-    least_share: int | None
+    first: str | None
+    """The device with which its rollout begins beside its first stage."""
     open: int | None
     """So many attempts of the rollout are open now."""
     image: str | None

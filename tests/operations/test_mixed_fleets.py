@@ -5,11 +5,14 @@ import logging
 import pytest
 
 from ota_http_server.domain.errors import Invalid
+from ota_http_server.domain.release import State as ReleaseState
 from ota_http_server.domain.rollout import State
+from ota_http_server.operations.steer_rollouts import CANARIES_SECONDS
 from tests.operations.fleets import Fleet
 from tests.operations.test_lease import Time
 from tests.operations.test_roll_out import ANN, BOARDS, WHY, Rolling, halves
-from tests.operations.test_steer_rollouts import FLEET_SECONDS, LOOKED, Steering, asked
+from tests.operations.test_steer_rollouts import LOOKED, Steering, asked
+from tests.storage.released import released
 
 OTHERS = [f"other-{number:02}" for number in range(80)]
 
@@ -44,7 +47,7 @@ def test_boards_that_the_release_does_not_fit_are_in_no_stage_and_are_told_of(ro
     assert wanted == halves(begun.sizes)
 
 
-def test_nor_are_those_that_run_it_are_pinned_or_must_take_another_step_first(rolling):
+def test_nor_are_those_that_run_it_or_something_newer_or_are_pinned(rolling):
     rolling.add("done", version="2.0.0")
     rolling.add("pinned", pinned="1.0.0")
     rolling.add("ahead", version="3.0.0")
@@ -63,8 +66,41 @@ def test_boards_of_which_too_little_is_known_count_but_are_not_the_first(rolling
     begun = begin(rolling)
 
     assert begun.sizes[-1] == len(BOARDS) + 40
-    first = [name for name in BOARDS if begun.rollout.bucket(name) < begun.rollout.share_of(0)]
-    assert first
+    assert begun.rollout.first_device in BOARDS
+
+
+def test_one_board_alone_comes_before_the_first_stage_however_few_could_be_offered_it(rolling):
+    """Those of which little was known, or that had a step before them, may come any moment."""
+    many = [f"new-{number:03}" for number in range(300)]
+    rolling.add(*many, version=None, version_from=None)
+    rolling.database.change(lambda tx: [tx.devices.remove(name) for name in BOARDS[1:]] and None)
+
+    begun = begin(rolling)
+
+    rolling.fleet.news.refresh()
+    in_first = [name for name in many if begun.rollout.covers(rolling.fleet.device(name), "stable")]
+    assert begun.rollout.first_device == BOARDS[0]
+    assert len(in_first) == begun.sizes[0] - 1 < 10
+    assert [stage.verified_min for stage in begun.rollout.stages] == list(halves(begun.sizes))
+
+
+def test_named_canaries_are_alone_even_if_little_is_known_of_them(rolling, steering):
+    rolling.add("desk", version=None, version_from=None, chip=None)
+
+    rollout = begin(rolling, canaries=["desk"]).rollout
+    steering.passes(CANARIES_SECONDS + 60)
+
+    assert (rollout.first_device, rolling.now(rollout).first_device) == (None, None)
+    assert rolling.now(rollout).share == 0
+
+
+def test_a_rollout_of_a_draft_without_images_may_name_its_canaries(rolling):
+    rolling.database.change(lambda tx: released(tx, "3.0.0", state=ReleaseState.DRAFT))
+
+    begun = begin(rolling, version="3.0.0", canaries=["board-03"])
+
+    assert (begun.sizes[0], begun.sizes[-1]) == (1, len(BOARDS) + len(OTHERS))
+    assert begun.counts.left_out == {}
 
 
 def test_it_reaches_all_that_it_can_by_itself(rolling, steering):
@@ -98,7 +134,7 @@ def test_a_canary_that_was_flashed_by_cable_meanwhile_is_replaced(rolling, steer
     rollout = begin(rolling, canaries=["board-03"]).rollout
     rolling.asks("board-03", "2.0.0")
 
-    steering.passes(FLEET_SECONDS + 10)
+    steering.passes(20)
 
     now = rolling.now(rollout)
     assert sum(now.covers(rolling.fleet.device(name), "stable") for name in BOARDS) == 2

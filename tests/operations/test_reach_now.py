@@ -162,9 +162,11 @@ def test_a_slot_that_nobody_uses_is_given_away(rolling, processes):
 # --- what is decided under the lock is decided on the rows --------------------------------------
 
 
+@pytest.mark.parametrize("state", [State.RUNNING, State.FINISHED])
 @pytest.mark.parametrize("policy", [{}, {"concurrent_max": 9}], ids=["unpaced", "paced"])
-def test_who_waited_for_a_halt_hears_of_it(rolling, processes, policy):
-    rollout = rolling.to_all(**policy)
+def test_who_waited_for_a_halt_hears_of_it(rolling, processes, policy, state):
+    rollout = replace(rolling.to_all(**policy), state=state)
+    rolling.database.change(lambda tx: tx.rollouts.change(rollout))
     halting, there = processes()
     assert isinstance(asks(there, "board-19").decision, Offer)  # it remembers one that runs
     turn_taken = threading.Event()

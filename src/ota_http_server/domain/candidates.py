@@ -1,7 +1,8 @@
 """Which devices could be offered a release, if its rollout had come to all of them.
 
-A rollout counts these, and those of which too little is known yet. A stage of boards that the
-release does not fit, or that run it already, would test nothing, and wait for ever.
+A rollout counts these, and those that may be soon: of which too little is known, or that must take
+another step first. A stage of boards that the release does not fit, or that run it already, would
+test nothing, and wait for ever.
 """
 
 from collections.abc import Sequence
@@ -14,20 +15,23 @@ from ota_http_server.domain.newness import Running
 from ota_http_server.domain.offer import NO_HISTORY, Hold, Reason
 from ota_http_server.domain.project import Project, Spread
 from ota_http_server.domain.reach import Reach
-from ota_http_server.domain.release import FLASHED_WHOLE, Release
+from ota_http_server.domain.release import FLASHED_WHOLE, Release, State
 
 PINNED = "pinned"
 """Why a device is none, beside the reasons of a hold: it follows no rollout."""
 
-NOT_KNOWN = frozenset(
+_PASSES = frozenset(
     {
         Reason.UNKNOWN_VERSION,
         Reason.UNKNOWN_CHIP,
         Reason.UNKNOWN_REVISION,
         Reason.UNKNOWN_BOARD,
+        Reason.NEEDS_STEP,
     }
 )
-"""Reasons that may be over as soon as the device is here and says more."""
+"""Reasons that are over as soon as the device says more, or has come a step further."""
+_MAY_GET_AN_IMAGE = frozenset({Reason.NO_IMAGE, Reason.WRONG_CHIP, Reason.WRONG_BOARD})
+"""As long as the release is a draft."""
 
 _FACTS = (
     "chip",
@@ -76,6 +80,12 @@ class Candidates:
         if alike not in self._judged:
             self._judged[alike] = self._judge(alike)
         return self._judged[alike]
+
+    def expects(self, why: str | None) -> bool:
+        """Whether a device to which this is in the way may be offered it all the same, in time."""
+        if why in _MAY_GET_AN_IMAGE and self._release.state is State.DRAFT:
+            return True
+        return why is None or why in _PASSES
 
     def _judge(self, alike: tuple[object, ...]) -> str | None:
         channel, *facts = alike

@@ -141,7 +141,7 @@ def standing(rollout: Rollout, release: Release) -> Hold | None:
 def place_in(rollout: Rollout, device: Device) -> str:
     """Where the device stands in the rollout, and how far that has come; for people."""
     stage = f"stage {rollout.stage + 1} of {len(rollout.stages)} goes to {percent(rollout.share)}"
-    if device.id in rollout.canaries:
+    if rollout.has_always(device.id):
         return f"it is a canary; {stage}"
     mine = stage_of(rollout, device.id) + 1
     return f"its bucket {rollout.bucket(device.id)} comes with stage {mine}; {stage}"

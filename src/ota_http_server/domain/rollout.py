@@ -38,7 +38,8 @@ MOVES: dict[State, frozenset[State]] = {
     State.RUNNING: frozenset({State.PAUSED, State.HALTED, State.FINISHED, State.ABORTED}),
     # What is offered already may fail while it is paused, and then it is halted.
     State.PAUSED: frozenset({State.RUNNING, State.HALTED, State.ABORTED}),
-    State.HALTED: frozenset({State.RUNNING, State.ABORTED}),
+    # What had reached all goes on where it was.
+    State.HALTED: frozenset({State.RUNNING, State.FINISHED, State.ABORTED}),
     # Most of a fleet may come to it only now: one by one, or when their window opens.
     State.FINISHED: frozenset({State.HALTED, State.ABORTED}),
     State.ABORTED: frozenset(),
@@ -84,8 +85,10 @@ class Rollout:
     stage: int = 0
     stage_seconds: int = 0
     """How long it has been running in this stage, counted while a server looked."""
-    least_share: int = 0
-    """So far it goes at least, that its first stage has a device."""
+    first_device: str | None = None
+    """In every stage like a canary, because the first stage would have nobody otherwise."""
+    reached_all: bool = False
+    """It was finished once: whatever state it is in, this is how far it has come."""
     is_canaried: bool = False
     """A stage of no more than 10 % held."""
     takes_back: int | None = None
@@ -106,6 +109,11 @@ class Rollout:
         return self.state is State.FINISHED
 
     @property
+    def is_everywhere(self) -> bool:
+        """It has come to all of its target, whether it is offered to them now or not."""
+        return self.reached_all or self.is_finished
+
+    @property
     def only_fetches(self) -> bool:
         """Its devices are not to install the image."""
         return self.policy.mode is Mode.DOWNLOAD_ONLY
@@ -113,15 +121,16 @@ class Rollout:
     @property
     def share(self) -> int:
         """How far it goes now, in ten-thousandths of its target."""
-        return SHARES if self.state is State.FINISHED else self.share_of(self.stage)
+        return SHARES if self.is_everywhere else self.stages[self.stage].share
 
     @property
     def next_share(self) -> int | None:
         """How far the next stage goes; None in the last."""
-        return self.share_of(self.stage + 1) if self.stage + 1 < len(self.stages) else None
+        return self.stages[self.stage + 1].share if self.stage + 1 < len(self.stages) else None
 
-    def share_of(self, stage: int) -> int:
-        return max(self.stages[stage].share, self.least_share)
+    def has_always(self, device_id: str) -> bool:
+        """Whether the device is in every stage, whatever its bucket."""
+        return device_id in self.canaries or device_id == self.first_device
 
     def bucket(self, device_id: str) -> int:
         return bucket(self.salt, device_id)
@@ -129,20 +138,20 @@ class Rollout:
     def is_for(self, device: Device, channel: str) -> bool:
         """Whether the device belongs to it at all.
 
-        Who is not known by name belongs to none but what is finished: it has no place in a stage.
+        Who is not known by name belongs to none but what was finished: it has no place in a stage.
         """
-        if not device.id and self.state is not State.FINISHED:
+        if not device.id and not self.is_everywhere:
             return False
         if self.takes_back is not None and DOWNGRADE_TAG not in device.tags:
             return False
-        return device.id in self.canaries or self.target.covers(device, channel)
+        return self.has_always(device.id) or self.target.covers(device, channel)
 
     def covers(self, device: Device, channel: str, share: int | None = None) -> bool:
         """Whether it has come so far, or to the given share: whatever its state."""
         if not self.is_for(device, channel):
             return False
         share = self.share if share is None else share
-        return share >= SHARES or device.id in self.canaries or self.bucket(device.id) < share
+        return share >= SHARES or self.has_always(device.id) or self.bucket(device.id) < share
 
     def may_become(self, state: State) -> bool:
         return state in MOVES[self.state]
@@ -159,11 +168,11 @@ def percent(share: int) -> str:
 
 def stage_of(rollout: Rollout, device_id: str) -> int:
     """The first stage that has the device, if its target has it; counted from 0."""
-    if device_id in rollout.canaries:
+    if rollout.has_always(device_id):
         return 0
     place = rollout.bucket(device_id)
     return next(
-        (n for n in range(len(rollout.stages)) if place < rollout.share_of(n)),
+        (n for n, stage in enumerate(rollout.stages) if place < stage.share),
         len(rollout.stages) - 1,
     )
 
@@ -178,13 +187,7 @@ def sizes(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> list[int]:
     return [sum(counts[: number + 1]) for number in range(len(counts))]
 
 
-def least_share(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> int | None:
-    """So far the first stage must go to have one of these devices: 0 where it has one already;
-    None where none of them is meant at all."""
+def first_of(rollout: Rollout, devices: Sequence[tuple[Device, str]]) -> str | None:
+    """Which of these devices comes first: the one with the lowest bucket; None: it is for none."""
     mine = [device.id for device, channel in devices if rollout.is_for(device, channel)]
-    if not mine:
-        return None
-    if not rollout.canaries.isdisjoint(mine):
-        return 0
-    least = min(map(rollout.bucket, mine))
-    return 0 if least < rollout.stages[0].share else least + 1
+    return min(mine, key=lambda device_id: (rollout.bucket(device_id), device_id), default=None)

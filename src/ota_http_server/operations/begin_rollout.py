@@ -20,8 +20,8 @@ from ota_http_server.domain.rollout_plan import Stage, default_shares, default_s
 from ota_http_server.operations.look_at_fleet import (
     Counts,
     Fleet,
-    begins_at,
     counts_of,
+    first_device,
     fleet_of,
 )
 from ota_http_server.operations.news import News
@@ -118,7 +118,7 @@ def _drafted(wish: RolloutWish, fleet: Fleet, salt: bytes, operator: Operator) -
     _check_canaries(rollout, fleet)
     if rollout.stages[0].share == 0 and not rollout.canaries:
         raise Invalid("a first stage of 0 percent needs canaries that are named")
-    rollout = replace(rollout, least_share=begins_at(rollout, fleet))
+    rollout = replace(rollout, first_device=first_device(rollout, fleet))
     if not wish.plan.stages:
         rollout = replace(rollout, stages=default_stages(shares, counts_of(rollout, fleet).sizes))
     return rollout
@@ -131,6 +131,8 @@ def _check_canaries(rollout: Rollout, fleet: Fleet) -> None:
         member = members.get(canary)
         if member is None:
             why = f"it is no device of {rollout.project} that could be offered {rollout.version}"
+        elif member.is_expected:
+            continue
         elif member.why_not in FOR_OTHERS or member.why_not == PINNED:
             why = f"{rollout.version} is not for it ({member.why_not})"
         else:

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from ota_http_server.domain.candidates import NOT_KNOWN, Candidates
+from ota_http_server.domain.candidates import Candidates
 from ota_http_server.domain.device import Device
 from ota_http_server.domain.release import Release, State
-from ota_http_server.domain.rollout import Rollout, least_share, sizes
+from ota_http_server.domain.rollout import Rollout, first_of, sizes
 from ota_http_server.storage.database import Database
 from ota_http_server.storage.devices import Wanted
 
@@ -23,11 +23,8 @@ class Member:
     channel: str
     why_not: str | None
     """Why it could not be offered the release now, however far that had come."""
-
-    @property
-    def is_expected(self) -> bool:
-        """It could be offered it, as far as is known."""
-        return self.why_not is None or self.why_not in NOT_KNOWN
+    is_expected: bool
+    """It could be offered it, or may before long."""
 
 
 Fleet = list[Member]
@@ -53,16 +50,17 @@ def fleet_of(database: Database, release: Release, *, takes_back: bool) -> Fleet
     candidates = Candidates(settings, release, published, closed=closed, takes_back=takes_back)
     wanted = Wanted(project=release.project, blocked=False)
     channel = release.channel
+
+    def member(device: Device) -> Member:
+        why_not = candidates.why_not(device, channel)
+        return Member(device, channel, why_not, candidates.expects(why_not))
+
     fleet: Fleet = []
     last = ""
     while True:
         with database.reading() as rows:
             page = rows.devices.page(wanted, last, PAGE)
-        fleet += [
-            Member(one, channel, candidates.why_not(one, channel))
-            for one in page
-            if settings.channel_of(one) == channel
-        ]
+        fleet += [member(one) for one in page if settings.channel_of(one) == channel]
         if len(page) < PAGE:
             return fleet
         last = page[-1].id
@@ -78,23 +76,32 @@ def fleet_for(database: Database, rollout: Rollout) -> Fleet:
     return fleet_of(database, release, takes_back=rollout.takes_back is not None)
 
 
-def begins_at(rollout: Rollout, fleet: Fleet) -> int:
-    """How far it goes at least, that its first stage has a device: one that could be offered the
-    release now, if there is any."""
+def first_device(rollout: Rollout, fleet: Fleet) -> str | None:
+    """With whom it begins beside its first stage; None where that has somebody, or nobody is there.
+
+    A device that could be offered the release now, if there is any. Canaries that are named are
+    waited for as long as one of them may take it.
+    """
     able = [one for one in fleet if one.why_not is None]
     expected = [one for one in fleet if one.is_expected]
-    found = (least_share(rollout, _followers(some)) for some in (able, expected))
-    return next((share for share in found if share is not None), 0)
+    if any(one.device.id in rollout.canaries for one in expected):
+        return None
+    for some in (able, expected):
+        first = first_of(rollout, _followers(some))
+        if first is not None:
+            is_in = rollout.bucket(first) < rollout.stages[0].share
+            return None if is_in else first
+    return None
 
 
 def counts_of(rollout: Rollout, fleet: Fleet, tried: Collection[str] = ()) -> Counts:
     """`tried`: devices that it went to already; they count, whatever they run now."""
     mine = [one for one in fleet if rollout.is_for(one.device, one.channel)]
-    counted = [one for one in mine if one.is_expected or one.device.id in tried]
+    meant = [one for one in mine if one.is_expected or one.device.id in tried]
     left_out = Counter(
         one.why_not or "" for one in mine if not one.is_expected and one.device.id not in tried
     )
-    return Counts(tuple(sizes(rollout, _followers(counted))), dict(sorted(left_out.items())))
+    return Counts(tuple(sizes(rollout, _followers(meant))), dict(sorted(left_out.items())))
 
 
 def counted(database: Database, rollout: Rollout) -> Counts:

@@ -46,7 +46,8 @@ class RollOut:
     def resume(
         self, operator: Operator, number: int, reason: str, expected: Expected = ANY_EDITION
     ) -> Rollout:
-        """Running again. What halted it counts no more; what fails from now on does."""
+        """Running again, or finished again. What halted it counts no more; what fails from now on
+        does."""
         return self._move(operator, number, State.RUNNING, "resume_rollout", reason, expected)
 
     def abort(
@@ -125,9 +126,11 @@ class RollOut:
             rollout = rollout_for(tx, operator, number, expected)
             if rollout.state is state:
                 return rollout  # somebody said it already
-            if rollout.state is State.HALTED and state is State.RUNNING:
+            goes_on = rollout.state is State.HALTED and state is State.RUNNING
+            if goes_on:
                 tx.rollouts.excuse(number)
-            after = moved(tx, rollout, state, reason)
+            to = State.FINISHED if goes_on and rollout.reached_all else state
+            after = moved(tx, rollout, to, reason)
             note_move(tx, operator, action, after, reason, calls_off=calls_off)
             return after
 
@@ -165,7 +168,8 @@ def further(tx: Writing, rollout: Rollout, reason: str, *, held: bool) -> Rollou
     is_small = rollout.stages[rollout.stage].share <= UNCANARIED_SHARE_MAX
     canaried = rollout.is_canaried or (held and is_small)
     if rollout.next_share is None:
-        return moved(tx, replace(rollout, is_canaried=canaried), State.FINISHED, reason)
+        ended = replace(rollout, is_canaried=canaried, reached_all=True)
+        return moved(tx, ended, State.FINISHED, reason)
     return written(
         tx,
         replace(

@@ -49,7 +49,7 @@ def shown(rows: Reading, rollout: Rollout, counts: Counts | None = None) -> Show
         tallies = [*_by_stage(rollout, rows.rollouts.outcomes(rollout.id))]
     stages = tuple(
         StageShown(
-            percent=percent_of(rollout.share_of(number)),
+            percent=percent_of(stage.share),
             dwell_seconds=stage.dwell_seconds,
             verified_min=stage.verified_min,
             devices=sizes[number],

@@ -13,7 +13,7 @@ from ota_http_server.logs import logger
 from ota_http_server.operations.brake import Brake
 from ota_http_server.operations.judge_rollout import judge
 from ota_http_server.operations.lease import Held, Leasing
-from ota_http_server.operations.look_at_fleet import begins_at, fleet_for
+from ota_http_server.operations.look_at_fleet import first_device, fleet_for
 from ota_http_server.operations.mark_silent import MarkSilent
 from ota_http_server.operations.roll_out import further
 from ota_http_server.operations.write_rollout import note_rollout, written
@@ -25,6 +25,7 @@ LOG = logger("rollout")
 EVERY_SECONDS = 2.0
 SECONDS_UNWRITTEN_MAX = 30.0  # of a stage's time; as much is lost if this process is killed
 FLEET_SECONDS = 60.0  # how often it is looked for a first device
+CANARIES_SECONDS = 600.0  # and whether named canaries can still be that
 HELD = "all that the stage needs was there"
 
 
@@ -117,12 +118,13 @@ class SteerRollouts:
         """The fleet may have been empty when it began, or its first device was removed."""
         if rollout.stage > 0:
             return
-        if abs(held.at - self._looked.get(rollout.id, 0)) < FLEET_SECONDS:
+        every = CANARIES_SECONDS if rollout.canaries else FLEET_SECONDS
+        if abs(held.at - self._looked.get(rollout.id, 0)) < every:
             return
         self._looked = {**self._looked, rollout.id: held.at}
-        share = begins_at(rollout, fleet_for(self._database, rollout))
-        if share > rollout.least_share:
-            self._database.change(lambda tx: _begins_at(tx, rollout.id, share))
+        first = first_device(rollout, fleet_for(self._database, rollout))
+        if first not in (None, rollout.first_device):
+            self._database.change(lambda tx: _begins_with(tx, rollout.id, first))
 
 
 def _where(rollout: Rollout) -> str:
@@ -131,8 +133,9 @@ def _where(rollout: Rollout) -> str:
     return f"stage {rollout.stage + 1} of {len(rollout.stages)}"
 
 
-def _begins_at(tx: Writing, number: int, share: int) -> None:
+def _begins_with(tx: Writing, number: int, first: str | None) -> None:
     tx.rollouts.take_turn()
     rollout = tx.rollouts.get(number)
-    if rollout is not None and rollout.stage == 0 and rollout.least_share < share:
-        written(tx, replace(rollout, least_share=share))
+    if rollout is None or rollout.stage > 0 or tx.rollouts.tally(number).devices > 0:
+        return  # somebody was faster
+    written(tx, replace(rollout, first_device=first))
