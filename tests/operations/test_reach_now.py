@@ -17,6 +17,7 @@ from ota_http_server.storage.database import Database
 from tests.operations.fleets import Fleet
 from tests.operations.test_roll_out import ANN, BOARDS, WHY, Rolling, offered, reason
 from tests.operations.test_two_processes import side_by_side
+from tests.running import wait_until
 
 LAMP = Project(name="lamp")
 WAIT_SECONDS = 5.0  # for another thread; nobody waits so long unless something is wrong
@@ -326,3 +327,60 @@ def test_a_process_that_knows_no_rollouts_yet_says_that_it_cannot(rolling, proce
 
     with pytest.raises(Unavailable):
         there.reach.of(LAMP)
+
+
+# --- a herd -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"concurrent_max": 2}, {"offers_max": 2}, {"site_tag": "site:"}, {"of_server": 2}],
+    ids=str,
+)
+def test_of_a_herd_no_more_wait_to_be_written_down_than_there_are_places(
+    rolling, processes, monkeypatch, limits
+):
+    """The rest is answered from memory, while the first still wait for the database."""
+    rolling.add(*(f"tagged-{number}" for number in range(6)), tags=("site:bonn",))
+    places, of_server = (1 if "site_tag" in limits else 2), limits.pop("of_server", None)
+    rolling.to_all(**limits)
+    fleet = processes(downloads_max=of_server)[0] if of_server else rolling.fleet
+    fleet.news.refresh()
+    herd = [f"tagged-{number}" for number in range(6)]
+    for name in herd:
+        fleet.registry.find(name)
+    fleet.reach.of(LAMP)
+    change, waiting, answered = fleet.database.change, [], threading.Event()
+
+    def waits(work):
+        waiting.append(work)
+        assert answered.wait(WAIT_SECONDS)
+        return change(work)
+
+    monkeypatch.setattr(fleet.database, "change", waits)
+    first = [threading.Thread(target=asks, args=(fleet, name)) for name in herd[:places]]
+    for number, thread in enumerate(first, 1):
+        thread.start()
+        wait_until(lambda so_many=number: len(waiting) == so_many)
+    rest = [reason(asks(fleet, name)) for name in herd[places:]]
+    answered.set()
+    for thread in first:
+        thread.join()
+
+    assert len(waiting) == places
+    assert set(rest) <= {Reason.BUSY, Reason.NO_SLOT}
+
+
+def test_a_place_that_was_not_taken_after_all_is_free_again(rolling, monkeypatch):
+    rolling.to_all(concurrent_max=1)
+    rolling.fleet.registry.find("board-00")
+
+    def away(_work):
+        raise Unavailable("away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rolling.database, "change", away)
+        with pytest.raises(Unavailable):
+            asks(rolling.fleet, "board-00")
+
+    assert offered(asks(rolling.fleet, "board-01")) == "2.0.0"

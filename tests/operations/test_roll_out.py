@@ -979,3 +979,17 @@ def test_only_what_changes_a_rollout_moves_its_counter(rolling):
     rolling.updates("board-01")
 
     assert count() == before
+
+
+def test_who_was_called_off_with_its_rollout_is_asked_again_by_another_one(rolling):
+    """A person said so; what was called off for a device alone waits for `devices retry`."""
+    first = rolling.to_all()
+    rolling.asks("board-00")
+    rolling.fleet.roll_out.abort(ANN, first.id, WHY, calls_off=True)
+    assert reason(rolling.asks("board-00")) is Reason.UP_TO_DATE
+
+    rolling.to_all()
+    assert offered(rolling.asks("board-00")) == "2.0.0"
+    rolling.fleet.look_after.cancel(ANN, "board-00")
+
+    assert reason(rolling.asks("board-00")) is Reason.CANCELED

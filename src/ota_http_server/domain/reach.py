@@ -42,6 +42,11 @@ class Load:
     by_site: Mapping[str, int] = field(default_factory=dict)
     """Devices that update, by the tag of their site."""
 
+    def with_one_more(self, sites: Sequence[str]) -> "Load":
+        """As it is when a device of these sites has begun."""
+        more = {site: self.by_site.get(site, 0) + 1 for site in sites}
+        return Load(self.open + 1, self.offered + 1, {**self.by_site, **more})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
@@ -49,6 +54,8 @@ class Slots:
 
     most: int
     taken: int
+    project: str | None = None
+    """None: of the whole server."""
 
     @property
     def are_taken(self) -> bool:

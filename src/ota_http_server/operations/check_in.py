@@ -162,6 +162,9 @@ class CheckIn:
                 if known.device.project == visit.project:
                     self._registry.saw(visit.device, visit.address)
                 return self._answer(visit, after, decision, attempt)
+            if manner.opens_with(decision):
+                with self._reach.taking(after, decision):
+                    return self._written(visit, sighting, shelf, manner)
         return self._written(visit, sighting, shelf, manner)
 
     def _told(self, device: Device, sighting: Sighting, at: int) -> Device:

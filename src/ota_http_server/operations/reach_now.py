@@ -4,13 +4,18 @@ Where an attempt is opened, the same is looked at once more on the rows, under t
 exact however many devices ask at once, and a rollout that was halted a moment ago offers nothing.
 """
 
+import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
+from ota_http_server.domain.device import Device
 from ota_http_server.domain.errors import Unavailable
+from ota_http_server.domain.offer import Offer
 from ota_http_server.domain.project import Project
-from ota_http_server.domain.reach import Load, Reach, Slots, Stop, by_release
+from ota_http_server.domain.reach import Load, Reach, Slots, Stop, by_release, sites_of
 from ota_http_server.domain.release import Release
 from ota_http_server.domain.rollout import Rollout, State
 from ota_http_server.operations.bounded import Bounded
@@ -38,6 +43,14 @@ class Known(NamedTuple):
     """Withdrawn floors."""
 
 
+class _Place(NamedTuple):
+    """What a device is about to take up."""
+
+    project: str
+    rollout: int | None
+    sites: tuple[str, ...]
+
+
 class ReachNow:
     """One for each process. `downloads_max`: of the whole server; None: any number."""
 
@@ -57,11 +70,30 @@ class ReachNow:
         self._monotonic = monotonic
         self._known: Bounded[str, Known] = Bounded(PROJECTS_MAX)
         self._room: Bounded[str, tuple[float, Room]] = Bounded(PROJECTS_MAX)
+        self._taking: dict[int, _Place] = {}
+        self._numbers = itertools.count()
 
     def of(self, project: Project) -> Reach:
         """From memory, a second old at most. On the hot path."""
         known = self._remembered(project.name)
-        return _reach(known, self._roomy(project, known.paced), self._brake.of(project.name))
+        room = self._roomy(project, known.paced)
+        if self._taking and (room[0] or room[1]):
+            room = _less(room, tuple(self._taking.values()))
+        return _reach(known, room, self._brake.of(project.name))
+
+    @contextmanager
+    def taking(self, device: Device, offer: Offer) -> Iterator[None]:
+        """While this process writes the offer down, it counts as made: of a herd that comes for a
+        few places, the rest is not sent after them into the same queue."""
+        number, rollout = next(self._numbers), offer.rollout
+        its: tuple[int | None, tuple[str, ...]] = (None, ())
+        if rollout is not None:
+            its = rollout.id, sites_of(rollout, device)
+        self._taking[number] = _Place(device.project, *its)
+        try:
+            yield
+        finally:
+            del self._taking[number]
 
     def exactly(self, tx: Writing, project: Project) -> Reach:
         """From the rows; nobody else takes up room until the transaction ends.
@@ -77,6 +109,7 @@ class ReachNow:
         room: Room = ({}, ())
         if known.paced or is_limited:
             room = self._counted(tx, project, known.paced)
+            self._room.put(project.name, (self._monotonic(), room))
         return _reach(known, room, self._brake.exactly(tx, project.name))
 
     def _as_committed(self, rows: Reading, project: str) -> Known:
@@ -128,7 +161,8 @@ class ReachNow:
         slots = []
         for most, whose in ((self._downloads_max, None), (project.downloads_max, project.name)):
             if most is not None:
-                slots.append(Slots(most=most, taken=rows.rollouts.downloads(whose, rows.second)))
+                taken = rows.rollouts.downloads(whose, rows.second)
+                slots.append(Slots(most=most, taken=taken, project=whose))
         return loads, slots
 
 
@@ -137,6 +171,19 @@ def _read(rows: Reading, project: str) -> Known:
     found = rows.rollouts.of_project(project)
     paced = [one for one in found if one.policy.is_paced and one.state is not State.ABORTED]
     return Known(count, by_release(found), paced, rows.releases.withdrawn_floors(project))
+
+
+def _less(room: Room, taking: Sequence[_Place]) -> Room:
+    """The room that is left beside these."""
+    loads, slots = dict(room[0]), room[1]
+    for place in taking:
+        if place.rollout in loads:
+            loads[place.rollout] = loads[place.rollout].with_one_more(place.sites)
+    left = [
+        replace(one, taken=one.taken + sum(one.project in (None, it.project) for it in taking))
+        for one in slots
+    ]
+    return loads, left
 
 
 def _may_move(known: Known) -> bool:
