@@ -59,6 +59,7 @@ class Server(Door):
         self.env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), **(env or {})}
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
+        self.started_at = time.monotonic()
         self._log_path = folder / f"server-{self.port}.log"
 
     @property
@@ -102,6 +103,7 @@ class Server(Door):
 
     def start(self) -> None:
         """Starts the process and does not wait for it."""
+        self.started_at = time.monotonic()
         with self._log_path.open("ab") as log:
             # pylint: disable-next=consider-using-with  # it lives until `kill`
             self.process = subprocess.Popen(
@@ -113,6 +115,10 @@ class Server(Door):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    def await_age(self, seconds: float) -> None:
+        """Returns when so long has passed since it was started."""
+        time.sleep(max(0.0, self.started_at + seconds - time.monotonic()))
 
     def await_ready(self) -> None:
         """Returns when `/readyz` says so; fails with the log when the process ends instead."""

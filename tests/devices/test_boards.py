@@ -8,6 +8,7 @@ import pytest
 from ota_http_server.domain.device import VersionFrom
 from ota_http_server.domain.esp8266_sample import esp8266_application
 from ota_http_server.domain.esp_sample import esp_application
+from ota_http_server.domain.observation import RESTART_SECONDS
 from ota_http_server.simulation.arduino import ArduinoEsp32, ArduinoEsp8266, ArduinoPico
 from ota_http_server.simulation.board import Behaviour, Board, Did, Firmware
 from ota_http_server.simulation.esp_idf import EspIdf
@@ -75,7 +76,9 @@ def arduino(server, name, file="latest.bin", **behaviour):
 
 
 def minutes_pass(server, name):
-    """For the attempt: it was installed some minutes ago."""
+    """For the attempt: it was installed some minutes ago. And for the server, as time from before
+    its start, in which the clock may have been set, makes no roll-back."""
+    server.await_age(RESTART_SECONDS + 2)
 
     def passed(tx):
         attempt = tx.attempts.latest_of(name)

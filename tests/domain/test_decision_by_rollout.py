@@ -382,6 +382,8 @@ def test_a_floor_that_was_withdrawn_is_passed_no_more_easily(runs, gets):
 
 OFFERS = replace(LAMP, unknown_version=UnknownVersion.OFFER)
 UNKNOWN = a_device(None)
+ODD = a_device("arduino-lib-builder")
+"""What a framework says of itself is no version of ours."""
 
 
 def test_an_unknown_board_is_offered_nothing_below_a_floor():
@@ -397,13 +399,16 @@ def test_an_unknown_board_is_offered_nothing_below_a_floor():
     assert (held(held_back), held(shut)) == (Reason.NEEDS_STEP, Reason.NEEDS_STEP)
 
 
+@pytest.mark.parametrize("board", [UNKNOWN, ODD], ids=["silent", "odd"])
 @pytest.mark.parametrize("state", [State.PAUSED, State.HALTED, State.ABORTED])
-def test_an_unknown_board_that_a_rollout_had_reached_is_not_turned_back_when_it_stands(state):
+def test_an_unknown_board_that_a_rollout_had_reached_is_not_turned_back_when_it_stands(
+    state, board
+):
     stands = rolled(2, BEHIND, 10_000, state=state)
     others = rolled(2, BEFORE, 10_000, state=state)
 
-    assert str(held(by(stands, device=UNKNOWN, project=OFFERS))) == state.value
-    assert offered(by(others, device=UNKNOWN, project=OFFERS)) == "1.5.0"
+    assert str(held(by(stands, device=board, project=OFFERS))) == state.value
+    assert offered(by(others, device=board, project=OFFERS)) == "1.5.0"
     assert offered(by(stands, project=OFFERS)) == "1.5.0"  # it runs 1.0.0
 
 
@@ -434,6 +439,36 @@ def test_a_downgrade_takes_nobody_below_a_floor():
 
     assert offered(by(to_the_floor, device=device, releases=later)) == "2.0.0"
     assert held(by(below, device=device, releases=later)) is Reason.BELOW_FLOOR
+
+
+@pytest.mark.parametrize("unknown", UnknownVersion)
+@pytest.mark.parametrize(
+    ("to", "why"), [(1, Reason.BELOW_FLOOR), (3, Reason.NEEDS_STEP), (2, None)]
+)
+def test_nor_one_of_which_nobody_knows_what_it_runs(unknown, to, why):
+    """Nobody pinned it, and so nobody answers for the step."""
+    later = (*STEPS, a_release("4.0.0"))
+    project = replace(LAMP, unknown_version=unknown)
+
+    decision = by(
+        rolled(to, takes_back=4), device=a_device(None, **ACCEPTS), releases=later, project=project
+    )
+
+    assert getattr(decision, "reason", None) is why
+    if why is None:
+        assert offered(decision) == "2.0.0"
+    else:
+        assert decision.detail.endswith("pin it to the release that it may have")
+
+
+@pytest.mark.parametrize("state", [State.HALTED, State.PAUSED])
+def test_nor_is_an_unknown_board_taken_back_from_what_came_after_the_downgrade(state):
+    releases = (OLD, NEW, a_release("3.0.0"))
+    device = a_device(None, **ACCEPTS)
+
+    stands = by(BACK, rolled(3, state=state), device=device, releases=releases, project=OFFERS)
+
+    assert str(held(stands)) == state.value
 
 
 def test_a_downgrade_takes_a_device_back_that_accepts_it():

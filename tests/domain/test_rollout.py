@@ -249,6 +249,15 @@ def test_only_its_mode_says_that_it_only_fetches():
     assert (fetching.only_fetches, a_rollout().only_fetches) == (True, False)
 
 
+def test_the_first_device_must_be_of_the_target_as_all_but_canaries():
+    kitchen = Target(Selection.parse("tag==kitchen"))
+    rollout = a_rollout(1, SHARES, target=kitchen, first_device="one", canaries=frozenset({"two"}))
+
+    assert rollout.covers(a_board("one", tags=("kitchen",)), STABLE)
+    assert not rollout.covers(a_board("one"), STABLE)
+    assert rollout.covers(a_board("two"), STABLE)
+
+
 def test_what_was_finished_once_has_come_to_all_whatever_state_it_is_in():
     rollout = a_rollout(100, 500, SHARES, reached_all=True, state=State.HALTED)
 
@@ -284,8 +293,10 @@ def test_only_what_stands_still_can_run_again():
 
 
 def test_only_a_running_one_finishes_or_is_paused():
-    for end in (State.FINISHED, State.PAUSED):
-        assert {state for state in State if end in MOVES[state]} == {State.RUNNING}
+    assert {state for state in State if State.PAUSED in MOVES[state]} == {State.RUNNING}
+    # And what was finished before something halted it.
+    finishes = {state for state in State if State.FINISHED in MOVES[state]}
+    assert finishes == {State.RUNNING, State.HALTED}
 
 
 def test_whatever_is_paused_or_finished_can_still_be_halted():

@@ -199,13 +199,13 @@ def test_who_bricks_after_it_was_finished_blocks_nobody_and_halts_it(
     assert f"rollout {finished.id}: board-10, board-11 not heard of again" in caplog.text
 
 
-def test_a_halted_one_that_was_finished_goes_on_when_a_person_says_so(rolling, steering, finished):
+def test_a_halted_one_that_was_finished_goes_on_when_a_person_says_so(rolling, finished):
     rolling.fails(*BOARDS[10:12])
 
-    rolling.fleet.roll_out.resume(ANN, finished.id, WHY)
-    steering.passes(10)
+    after = rolling.fleet.roll_out.resume(ANN, finished.id, WHY)
 
-    assert rolling.now(finished).state is State.FINISHED
+    assert after.state is State.FINISHED
+    assert rolling.fleet.roll_out.resume(ANN, finished.id, WHY) == after  # somebody said it already
     rolling.updates("board-15")
 
 

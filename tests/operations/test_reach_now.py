@@ -20,7 +20,7 @@ from tests.operations.test_two_processes import side_by_side
 from tests.running import wait_until
 
 LAMP = Project(name="lamp")
-WAIT_SECONDS = 5.0  # for another thread; nobody waits so long unless something is wrong
+WAIT_SECONDS = 30.0  # for another thread; nobody waits so long unless something is wrong
 OVERLAP_SECONDS = 0.3  # so long one thread keeps what the other one waits for
 
 
@@ -342,13 +342,14 @@ def test_of_a_herd_no_more_wait_to_be_written_down_than_there_are_places(
 ):
     """The rest is answered from memory, while the first still wait for the database."""
     rolling.add(*(f"tagged-{number}" for number in range(6)), tags=("site:bonn",))
-    places, of_server = (1 if "site_tag" in limits else 2), limits.pop("of_server", None)
-    rolling.to_all(**limits)
+    places, of_server = (1 if "site_tag" in limits else 2), limits.get("of_server")
+    rolling.to_all(**{name: most for name, most in limits.items() if name != "of_server"})
     fleet = processes(downloads_max=of_server)[0] if of_server else rolling.fleet
     fleet.news.refresh()
     herd = [f"tagged-{number}" for number in range(6)]
     for name in herd:
         fleet.registry.find(name)
+    fleet.catalog.of("lamp")  # it looks into the folder now, and not while the first one asks
     fleet.reach.of(LAMP)
     change, waiting, answered = fleet.database.change, [], threading.Event()
 
@@ -369,6 +370,35 @@ def test_of_a_herd_no_more_wait_to_be_written_down_than_there_are_places(
 
     assert len(waiting) == places
     assert set(rest) <= {Reason.BUSY, Reason.NO_SLOT}
+
+
+def test_what_a_device_is_about_to_take_up_is_not_in_its_own_way(rolling, monkeypatch):
+    """Its client lost patience and asks once more, while its first question is still on its way."""
+    rolling.to_all(concurrent_max=1)
+    fleet = rolling.fleet
+    fleet.catalog.of("lamp")
+    fleet.registry.find("board-00")
+    change, waiting, told = fleet.database.change, [], threading.Event()
+
+    def waits(work):
+        waiting.append(work)
+        assert told.wait(WAIT_SECONDS)
+        return change(work)
+
+    monkeypatch.setattr(fleet.database, "change", waits)
+    answers = []
+    asking = [
+        threading.Thread(target=lambda: answers.append(asks(fleet, "board-00"))) for _ in "ab"
+    ]
+    for number, thread in enumerate(asking, 1):
+        thread.start()
+        wait_until(lambda so_many=number: len(waiting) == so_many)
+    told.set()
+    for thread in asking:
+        thread.join()
+
+    assert [offered(answer) for answer in answers] == ["2.0.0", "2.0.0"]
+    assert len(fleet.attempts("board-00")) == 1
 
 
 def test_a_place_that_was_not_taken_after_all_is_free_again(rolling, monkeypatch):

@@ -988,8 +988,11 @@ def test_who_was_called_off_with_its_rollout_is_asked_again_by_another_one(rolli
     rolling.fleet.roll_out.abort(ANN, first.id, WHY, calls_off=True)
     assert reason(rolling.asks("board-00")) is Reason.UP_TO_DATE
 
-    rolling.to_all()
+    second = rolling.to_all()
     assert offered(rolling.asks("board-00")) == "2.0.0"
     rolling.fleet.look_after.cancel(ANN, "board-00")
+    assert reason(rolling.asks("board-00")) is Reason.CANCELED
 
+    rolling.fleet.roll_out.abort(ANN, second.id, WHY)
+    rolling.to_all()
     assert reason(rolling.asks("board-00")) is Reason.CANCELED

@@ -9,6 +9,7 @@ from ota_http_server.domain.image_facts import ImageFacts
 from ota_http_server.domain.mcuboot_sample import mcuboot_image
 from ota_http_server.domain.project import Project, UnknownVersion
 from ota_http_server.domain.release import ReleaseImage
+from ota_http_server.protocols.hawkbit.door import Hawkbit
 from ota_http_server.storage.images import Image
 from tests.instance import Instance
 from tests.protocols.controllers import PROJECT, Target, a_credential, bundle, knows, publish
@@ -188,7 +189,7 @@ def test_without_a_credential_there_are_no_bytes(ota, target, url):
 def test_the_ranges_of_an_image_are_one_look_at_the_database(ota, target, url, monkeypatch):
     looks = []
     actions = (
-        next(dialect for _, dialect in ota.app.wsgi_app._dialects if hasattr(dialect, "refuse"))
+        next(dialect for _, dialect in ota.app.wsgi_app._dialects if isinstance(dialect, Hawkbit))
         ._routes[("softwaremodules", "#", "artifacts", "*")]["GET"]
         .__self__._actions
     )

@@ -90,6 +90,8 @@ class Attempt:
     deliveries: int = 0
     """How often the whole image went out."""
     cancel_asked: bool = False
+    with_rollout: bool = False
+    """It was called off with its whole rollout: that says nothing about this device."""
     detail: str = ""
     rollout: int | None = None
     """The rollout that it was offered by."""

@@ -104,5 +104,5 @@ class Candidates:
             reach=self._reach,
             at=0,
         )
-        found = judged(case, self._release, pinned=self._takes_back)
+        found = judged(case, self._release, takes_back=self._takes_back)
         return str(found.reason) if isinstance(found, Hold) else None

@@ -204,17 +204,19 @@ def _newest(case: Case) -> Decision:
             return first
         if found.reason is Reason.NOT_NEWER:
             return first or found  # everything behind is older still
-        if found.reason in ENDS_THE_SEARCH or _may_run(case, release, found):
+        if found.reason in ENDS_THE_SEARCH:
+            return found
+        if found.reason in NOT_REACHED and _may_run(case, release):
             return found
         first = first or found
     nothing = Hold(Reason.NO_RELEASE, f"channel {channel} has no published release")
     return first or nothing
 
 
-def _may_run(case: Case, release: Release, hold: Hold) -> bool:
-    """Whether a device that never tells what it runs may run this release, which reaches nobody
-    now: an older one would take it back."""
-    if case.running.version is not None or hold.reason not in NOT_REACHED:
+def _may_run(case: Case, release: Release) -> bool:
+    """Whether a device of which nobody knows what it runs may run this release: an older one would
+    take it back."""
+    if not case.running.is_unknown:
         return False
     if any(image.sha256 in case.history.deliveries for image in release.images):
         return True
@@ -244,11 +246,13 @@ def _taken_back(case: Case, back: Rollout) -> Decision:
     newest = _newest(replace(case, releases=later))
     if isinstance(newest, Offer) or any(map(case.running.is_release, later)):
         return newest
+    if any(_may_run(case, release) for release in later):
+        return newest
     release = next((one for one in case.releases if one.number == back.release), None)
     if release is None:
         detail = f"rollout {back.id} takes it back to {back.version}, which is not published"
         return Hold(Reason.TAKEN_BACK, detail)
-    found = judged(case, release, pinned=True, back=back)
+    found = judged(case, release, takes_back=True, back=back)
     if isinstance(found, Hold):
         return found
     return standing(back, release) or replace(found, rule=Rule.TAKEN_BACK)

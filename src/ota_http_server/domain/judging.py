@@ -17,6 +17,7 @@ from ota_http_server.domain.rollout import Rollout
 from ota_http_server.domain.version import version_key
 
 DELIVERIES_MAX = 3  # the same complete image so often, and it still runs another one: a loop
+PIN_IT = "; nobody knows what it runs: pin it to the release that it may have"
 FAILURES_MAX = 3  # a release that failed so often on a device is not tried on it again
 
 
@@ -42,29 +43,35 @@ class Case:
 
 
 def judged(
-    case: Case, release: Release, *, pinned: bool = False, back: Rollout | None = None
+    case: Case,
+    release: Release,
+    *,
+    pinned: bool = False,
+    takes_back: bool = False,
+    back: Rollout | None = None,
 ) -> Decision:
     """This release for this device: hardware first, for an image decides what runs.
 
-    `pinned`: it gets this one whether it is newer or not; `back`: because this rollout says so. A
-    floor stands in both cases.
+    `pinned`, by a person, and `takes_back`, by a rollout (`back`, where there is one already): it
+    gets this one whether it is newer or not. Floors stand all the same, but whoever pins a device
+    of which nobody knows what it runs answers for the step.
     """
     if case.running.is_release(release):
         return Hold(Reason.UP_TO_DATE, f"it runs {release.version}", release)
     is_newer = newer(case.running, case.project, release)
-    if isinstance(is_newer, Hold) and not pinned:
+    is_chosen = pinned or takes_back
+    if isinstance(is_newer, Hold) and not is_chosen:
         return is_newer
-    rule = Rule.PINNED if pinned or isinstance(is_newer, Hold) else is_newer
+    rule = Rule.PINNED if is_chosen or isinstance(is_newer, Hold) else is_newer
     image = fitting(case.device, case.project, release, case.releases, case.parts)
     if isinstance(image, Hold):
         return image
-    # Who pins a device that never tells its version answers for the step.
-    if case.running.version is not None or not pinned:
+    if not (pinned and case.running.is_unknown):
         hold = _step_before(case, release) or _below_floor(case, release)
         if hold is not None:
             return hold
     rollout = back
-    if not pinned:
+    if not is_chosen:
         reached = reaching(case.reach, case.project, release, case.device, case.channel)
         if isinstance(reached, Hold):
             return about(reached, release)
@@ -88,6 +95,8 @@ def _step_before(case: Case, release: Release) -> Hold | None:
         detail = f"{first.version} comes first: no device goes past it"
         if first.state is ReleaseState.WITHDRAWN:
             detail += f"; it is withdrawn: restore it, or `releases set {first.version} --no-floor`"
+        elif case.running.is_unknown:
+            detail += PIN_IT
         return Hold(Reason.NEEDS_STEP, detail, release)
     if release.min_from is None or _is_older(case, release):
         return None
@@ -101,12 +110,13 @@ def _step_before(case: Case, release: Release) -> Hold | None:
 def _below_floor(case: Case, release: Release) -> Hold | None:
     """Whether it would take the device back past a floor; as far as is known, for one that never
     tells its version."""
-    is_unknown = case.running.version is None
+    is_unknown = case.running.is_unknown
     if not is_unknown and not _is_older(case, release):
         return None
     for floor in _floors(case):
         if floor.order > release.order and (is_unknown or not _is_ahead(case, floor)):
             detail = f"{floor.version} is a floor, and {release.version} lies below it"
+            detail += PIN_IT if is_unknown else ""
             return Hold(Reason.BELOW_FLOOR, detail, release)
     return None
 
@@ -124,7 +134,9 @@ def _floors(case: Case) -> list[Release]:
 
 
 def _is_ahead(case: Case, release: Release) -> bool:
-    """Whether the device comes from below it."""
+    """Whether the device comes from below it, or may do so."""
+    if case.running.is_unknown:
+        return True
     return not isinstance(newer(case.running, case.project, release), Hold)
 
 

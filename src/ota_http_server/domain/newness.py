@@ -21,9 +21,8 @@ class Running:
     ) -> None:
         """`closed`: floors that were withdrawn; a device may run one of them all the same."""
         self._device = device
-        if closed:
-            releases = sorted([*releases, *closed], key=lambda one: one.order, reverse=True)
-        self._releases = releases
+        self._published = releases
+        self._closed = closed
 
     def is_release(self, release: Release) -> bool:
         """On the hot path for the newest: most devices run that one."""
@@ -43,6 +42,19 @@ class Running:
     def version(self) -> str | None:
         """The release's, where the device tells another one of it."""
         return self._device.version if self.newest is None else self.newest.version
+
+    @property
+    def is_unknown(self) -> bool:
+        """It tells no version, or one that says nothing and is of no release."""
+        version = self.version
+        return version is None or (self.newest is None and not version_key(version).orders)
+
+    @cached_property
+    def _releases(self) -> Sequence[Release]:
+        if not self._closed:
+            return self._published
+        both = [*self._published, *self._closed]
+        return sorted(both, key=lambda one: one.order, reverse=True)
 
     @cached_property
     def floors(self) -> list[Release]:

@@ -3,6 +3,7 @@
 Facts for the decision, gathered by whoever decides; without any, every release reaches all.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -42,10 +43,12 @@ class Load:
     by_site: Mapping[str, int] = field(default_factory=dict)
     """Devices that update, by the tag of their site."""
 
-    def with_one_more(self, sites: Sequence[str]) -> "Load":
-        """As it is when a device of these sites has begun."""
-        more = {site: self.by_site.get(site, 0) + 1 for site in sites}
-        return Load(self.open + 1, self.offered + 1, {**self.by_site, **more})
+    def with_more(self, devices: Sequence[Sequence[str]]) -> "Load":
+        """As it is when these have begun as well, each told by its sites."""
+        sites = Counter(site for its in devices for site in its)
+        by_site = {**self.by_site, **{s: self.by_site.get(s, 0) + n for s, n in sites.items()}}
+        count = len(devices)
+        return Load(self.open + count, self.offered + count, by_site if sites else self.by_site)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ class Rollout:
             return False
         if self.takes_back is not None and DOWNGRADE_TAG not in device.tags:
             return False
-        return self.has_always(device.id) or self.target.covers(device, channel)
+        return device.id in self.canaries or self.target.covers(device, channel)
 
     def covers(self, device: Device, channel: str, share: int | None = None) -> bool:
         """Whether it has come so far, or to the given share: whatever its state."""

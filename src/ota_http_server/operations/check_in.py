@@ -149,7 +149,7 @@ class CheckIn:
                 known.history,
                 at=at,
                 parts=parts,
-                reach=self._reach.of(shelf.project),
+                reach=self._reach.of(shelf.project, visit.device),
                 defers=converses,
             )
             attempt = known.open_attempt

@@ -146,9 +146,9 @@ def _move(tx: Writing, device: Device) -> None:
         move(tx, attempt, State.SUPERSEDED, "the device was moved to another project")
 
 
-def called_off(tx: Writing, attempt: Attempt) -> Attempt:
+def called_off(tx: Writing, attempt: Attempt, *, with_rollout: bool = False) -> Attempt:
     """The attempt, ended at once if nothing began, else as soon as the device agrees."""
-    attempt = replace(attempt, cancel_asked=True, changed_at=tx.second)
+    attempt = replace(attempt, cancel_asked=True, with_rollout=with_rollout, changed_at=tx.second)
     if attempt.state not in BEGUN:
         return move(tx, attempt, State.CANCELED, "called off before it began")
     tx.attempts.change(attempt)

@@ -46,6 +46,7 @@ class Known(NamedTuple):
 class _Place(NamedTuple):
     """What a device is about to take up."""
 
+    device: str
     project: str
     rollout: int | None
     sites: tuple[str, ...]
@@ -73,12 +74,14 @@ class ReachNow:
         self._taking: dict[int, _Place] = {}
         self._numbers = itertools.count()
 
-    def of(self, project: Project) -> Reach:
-        """From memory, a second old at most. On the hot path."""
+    def of(self, project: Project, device_id: str = "") -> Reach:
+        """From memory, a second old at most. On the hot path. What this device itself is about to
+        take up is not in its way."""
         known = self._remembered(project.name)
         room = self._roomy(project, known.paced)
         if self._taking and (room[0] or room[1]):
-            room = _less(room, tuple(self._taking.values()))
+            others = [one for one in tuple(self._taking.values()) if one.device != device_id]
+            room = _less(room, others)
         return _reach(known, room, self._brake.of(project.name))
 
     @contextmanager
@@ -89,7 +92,7 @@ class ReachNow:
         its: tuple[int | None, tuple[str, ...]] = (None, ())
         if rollout is not None:
             its = rollout.id, sites_of(rollout, device)
-        self._taking[number] = _Place(device.project, *its)
+        self._taking[number] = _Place(device.id, device.project, *its)
         try:
             yield
         finally:
@@ -176,9 +179,9 @@ def _read(rows: Reading, project: str) -> Known:
 def _less(room: Room, taking: Sequence[_Place]) -> Room:
     """The room that is left beside these."""
     loads, slots = dict(room[0]), room[1]
-    for place in taking:
-        if place.rollout in loads:
-            loads[place.rollout] = loads[place.rollout].with_one_more(place.sites)
+    for number in [one for one in loads if any(place.rollout == one for place in taking)]:
+        sites = [place.sites for place in taking if place.rollout == number]
+        loads[number] = loads[number].with_more(sites)
     left = [
         replace(one, taken=one.taken + sum(one.project in (None, it.project) for it in taking))
         for one in slots

@@ -126,6 +126,8 @@ class RollOut:
             rollout = rollout_for(tx, operator, number, expected)
             if rollout.state is state:
                 return rollout  # somebody said it already
+            if state is State.RUNNING and rollout.reached_all and rollout.is_finished:
+                return rollout
             goes_on = rollout.state is State.HALTED and state is State.RUNNING
             if goes_on:
                 tx.rollouts.excuse(number)
@@ -147,7 +149,7 @@ class RollOut:
                 if attempt is None or attempt.rollout != number or attempt.cancel_asked:
                     return
                 if attempt.is_open and attempt.may_become(attempt.state.CANCELED):
-                    called_off(tx, attempt)
+                    called_off(tx, attempt, with_rollout=True)
 
             self._database.change(call_off)
             self._registry.forget(device)

@@ -87,8 +87,7 @@ class StopOffers:
         """Offers go on; whether anything stopped them. Another stop that covers it stays.
 
         Raises `Unavailable` while the database is away: what every instance was told, every
-        instance must be told otherwise. Nothing is lifted then. And where a file cannot be removed:
-        that goes on to stop.
+        instance must be told otherwise. And where a file cannot be removed: that goes on to stop.
         """
         place = _place(operator, project)
         reason = reason_of(reason, needed=True)
@@ -103,12 +102,18 @@ class StopOffers:
                 _note(tx, operator, "lift_stop", project, reason)
             return was_there
 
+        def cleared(tx: Writing) -> None:
+            tx.stops.take_turn()  # nobody notes the files meanwhile
+            remove_stop_files(folder, place)
+            tx.stops.forget(folder_id(folder), place)
+
         was_there = self._database.change(lifted)
-        # Not before: what is taken back brings no file back, and offers would go on unlifted.
-        remove_stop_files(folder, place)
-        self._database.change(lambda tx: tx.stops.forget(folder_id(folder), place))
-        self._news.refresh()
-        self._brake.refresh()
+        try:
+            # Not before: what is taken back brings no file back, and offers would go on unlifted.
+            self._database.change(cleared)
+        finally:
+            self._news.refresh()
+            self._brake.refresh()
         return was_there
 
     def standing(self, operator: Operator) -> list[Stopped]:

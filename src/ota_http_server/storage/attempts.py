@@ -15,10 +15,9 @@ from ota_http_server.domain.attempt import (
     next_id,
 )
 from ota_http_server.domain.offer import History
-from ota_http_server.domain.rollout import State as RolloutState
 from ota_http_server.storage.counters import Counters, of_device
 from ota_http_server.storage.devices import CLOCKS_DIFFER_SECONDS_MAX
-from ota_http_server.storage.schema import attempt_lines, attempts, devices, rollouts
+from ota_http_server.storage.schema import attempt_lines, attempts, devices
 from ota_http_server.storage.turns import Turn, take_turn
 
 LAST_REMOVED = "last-removed-attempt"
@@ -72,8 +71,7 @@ class Attempts:
         """
         wiped = select(devices.c.wiped_after).where(devices.c.id == device).scalar_subquery()
         rows = self._connection.execute(
-            select(attempts, rollouts.c.state.label("of_rollout"))
-            .outerjoin(rollouts, rollouts.c.id == attempts.c.rollout)
+            select(attempts)
             .where(attempts.c.device == device, attempts.c.id > func.coalesce(wiped, 0))
             .order_by(attempts.c.id.desc())
             .limit(50)  # so many tries without one success hold the device long before
@@ -89,8 +87,8 @@ class Attempts:
             if gave_up or State(row.state) in BAD:
                 failures[row.release] = failures.get(row.release, 0) + 1
                 failed_at.setdefault(row.release, row.finished_at or row.changed_at)
-            elif row.state == State.CANCELED.value and row.of_rollout != RolloutState.ABORTED.value:
-                canceled.add(row.release)  # else it went with its rollout; another one asks anew
+            elif row.state == State.CANCELED.value and not row.with_rollout:
+                canceled.add(row.release)
             if row.deliveries:
                 deliveries[row.sha256] = deliveries.get(row.sha256, 0) + row.deliveries
         return History(failures, failed_at, frozenset(canceled), deliveries)
@@ -192,6 +190,7 @@ def _changeable(attempt: Attempt) -> dict[str, object]:
         "sent_bytes": attempt.sent_bytes,
         "deliveries": attempt.deliveries,
         "cancel_asked": attempt.cancel_asked,
+        "with_rollout": attempt.with_rollout,
         "detail": _kept(attempt.detail),
     }
 
@@ -222,6 +221,7 @@ def _attempt(row: Row[tuple[object, ...]]) -> Attempt:
         sent_bytes=row.sent_bytes,
         deliveries=row.deliveries,
         cancel_asked=row.cancel_asked,
+        with_rollout=row.with_rollout,
         detail=row.detail,
         rollout=row.rollout,
     )

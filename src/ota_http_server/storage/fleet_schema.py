@@ -135,6 +135,7 @@ attempts = Table(
     Column("detail", Text, nullable=False),
     Column("rollout", BigInteger),
     Column("excused", Boolean, nullable=False, server_default=false()),
+    Column("with_rollout", Boolean, nullable=False, server_default=false()),
     Index("ix_attempts_device_id", "device", "id"),
     Index("ix_attempts_rollout_device", "rollout", "device"),
     Index("ix_attempts_release_state", "release", "state"),

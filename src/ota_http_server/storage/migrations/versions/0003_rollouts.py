@@ -73,6 +73,10 @@ def what_others_learn() -> None:
         "attempts",
         sa.Column("excused", sa.Boolean(), server_default=sa.text("false"), nullable=False),
     )
+    op.add_column(
+        "attempts",
+        sa.Column("with_rollout", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
     op.create_index("ix_attempts_rollout_device", "attempts", ["rollout", "device"])
     op.add_column(
         "releases",
