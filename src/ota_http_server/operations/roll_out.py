@@ -124,14 +124,12 @@ class RollOut:
         def done(tx: Writing) -> Rollout:
             tx.rollouts.take_turn()
             rollout = rollout_for(tx, operator, number, expected)
-            if rollout.state is state:
-                return rollout  # somebody said it already
-            if state is State.RUNNING and rollout.reached_all and rollout.is_finished:
-                return rollout
-            goes_on = rollout.state is State.HALTED and state is State.RUNNING
-            if goes_on:
-                tx.rollouts.excuse(number)
+            goes_on = state is State.RUNNING
             to = State.FINISHED if goes_on and rollout.reached_all else state
+            if rollout.state is to:
+                return rollout  # somebody said it already
+            if goes_on and rollout.state is State.HALTED:
+                tx.rollouts.excuse(number)
             after = moved(tx, rollout, to, reason)
             note_move(tx, operator, action, after, reason, calls_off=calls_off)
             return after

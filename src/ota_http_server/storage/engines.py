@@ -9,6 +9,7 @@ from sqlalchemy import URL, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ota_http_server.domain.errors import Misconfigured
+from ota_http_server.storage.failures import primary_code
 
 BUSY_MILLISECONDS_MAX = 5_000  # another instance may hold the write lock; then give up with 503
 
@@ -103,7 +104,7 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
             connection.execute("PRAGMA journal_mode = WAL").close()
             return
         except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not busy or time.monotonic() >= until:
+            is_busy = primary_code(error) == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= until:
                 raise
         time.sleep(SWITCHING_SECONDS)

@@ -37,7 +37,7 @@ def in_our_words() -> Iterator[None]:
     except DBAPIError as error:
         if _is_full(error):
             raise DiskFull("the disk of the database is full") from error
-        if _primary_code(error) in DAMAGED_CODES:
+        if primary_code(error.orig) in DAMAGED_CODES:
             raise Unavailable("the database is damaged") from error
         if isinstance(error, OURS) and not error.connection_invalidated:
             raise
@@ -51,12 +51,13 @@ def is_worth_a_second_try(failure: Exception) -> bool:
 
 
 def _is_full(error: DBAPIError) -> bool:
-    return _primary_code(error) == sqlite3.SQLITE_FULL or _sqlstate(error) == DISK_FULL
+    return primary_code(error.orig) == sqlite3.SQLITE_FULL or _sqlstate(error) == DISK_FULL
 
 
-def _primary_code(error: DBAPIError) -> int | None:
-    """SQLite's result code without what its extended codes add (sqlite.org/rescode.html)."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def primary_code(error: BaseException | None) -> int | None:
+    """SQLite's result code without what its extended codes add (sqlite.org/rescode.html); None for
+    an error of another driver."""
+    code = getattr(error, "sqlite_errorcode", None)
     return code & 0xFF if isinstance(code, int) else None
 
 
